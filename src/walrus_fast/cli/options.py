@@ -1,0 +1,61 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from walrus_fast.methods import TransferMode
+
+__all__ = ["BYTES", "PATH", "json_option", "mode_option", "rate_option", "wait_option", "workers_option"]
+
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?(?:/S)?", re.IGNORECASE)
+
+
+class ByteCount(click.ParamType[int]):
+    """`1000000`, `50MB`, `64MiB`, `1.5G`."""
+
+    name = "bytes"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """A number of bytes. Raises: click.BadParameter."""
+        if isinstance(value, int):
+            return value
+        match = _BYTES.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a number of bytes like 50MB or 64MiB", param, ctx)
+        base = 1024 if match[2] and match[3] else 1000
+        return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
+
+
+BYTES = ByteCount()
+PATH = click.Path(path_type=Path)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for programs.")
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Worker processes at most."
+)
+rate_option = click.option(
+    "--max-bytes-per-second",
+    type=BYTES,
+    default=0,
+    help="Limit of bytes read and written together, e.g. 100MB. No limit unless given.",
+)
+wait_option = click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait for a busy repository. Not at all unless given.",
+)
+mode_option = click.option(
+    "--transfer-mode",
+    "mode",
+    type=click.Choice([mode.value for mode in TransferMode]),
+    default=TransferMode.AUTO.value,
+    show_default=True,
+    help="How files get where they go; auto takes what costs least and works.",
+)

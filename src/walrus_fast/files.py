@@ -1,0 +1,281 @@
+"""The seam through which every file operation of ours goes.
+
+`Files` is the real thing. Tests pass a subclass whose n-th call fails, tears or records; nothing else in the
+package calls `os.open`, `os.rename` and their kin on database or repository files. It is the one boundary at
+which `OSError` becomes a `StorageError`. An instance holds no state and can be pickled into a worker.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from walrus_fast import _native
+from walrus_fast.errors import FileMissing, StorageError, storage_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["FileStat", "Files", "HERE"]
+
+HERE = -100  # AT_FDCWD: names are paths of their own
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """What identifies a file's contents without reading them. `mtime_ns` in nanoseconds, `size` in bytes."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+@contextmanager
+def _translated(action: str, path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise storage_error(exc.errno or 0, action, path) from exc
+
+
+class Files:
+    """File operations on the real file system. Every method raises `StorageError`, and nothing else.
+
+    Methods that take several names (`link_many`, ...) work by directory descriptor with the interpreter lock
+    released, and report one errno a name instead of raising: 0 is success.
+    """
+
+    def open_read(self, path: Path | str) -> int:
+        """Open for reading; the last component must not be a symbolic link. The caller closes it."""
+        with _translated("open", path):
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+    def open_pinned(self, path: str) -> int:
+        """Open a pinned file for reading. Descriptor pins (`/proc/<pid>/fd/<n>`) are links by nature."""
+        with _translated("open", path):
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def open_directory(self, path: Path | str) -> int:
+        """Open a directory for the `*_many` operations. The caller closes it."""
+        with _translated("open", path):
+            return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def create(self, path: Path | str, mode: int = 0o640) -> int:
+        """Create a file that must not exist yet, for writing. The caller closes it."""
+        with _translated("create", path):
+            return os.open(path, _NEW_FILE, mode)
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor. Errors of a delayed write surface here on some network file systems."""
+        with _translated("close", f"descriptor {fd}"):
+            os.close(fd)
+
+    def read_into(self, fd: int, buffer: memoryview) -> int:
+        """Read up to `len(buffer)` bytes at the descriptor's position; 0 at the end."""
+        with _translated("read", f"descriptor {fd}"):
+            return os.readv(fd, [buffer])
+
+    def read_bytes(self, path: Path | str, limit: int = 1 << 30) -> bytes:
+        """A whole file of at most `limit` bytes (1 GiB unless told)."""
+        fd = self.open_read(path)
+        try:
+            with _translated("read", path):
+                size = os.fstat(fd).st_size
+                if size > limit:
+                    raise StorageError(f"cannot read {path}: {size} bytes are more than the {limit} allowed")
+                chunks = []
+                while chunk := os.read(fd, 1 << 20):
+                    chunks.append(chunk)
+                return b"".join(chunks)
+        finally:
+            self.close(fd)
+
+    def write_all(self, fd: int, data: bytes | memoryview) -> None:
+        """Write every byte; short writes go on until done."""
+        view = memoryview(data)
+        with _translated("write", f"descriptor {fd}"):
+            while view:
+                view = view[os.write(fd, view) :]
+
+    def copy_prefix(self, source_fd: int, target_fd: int, length: int) -> None:
+        """Copy `length` bytes from offset 0, in the kernel where it can (shared extents on btrfs and XFS)."""
+        done = 0
+        with _translated("copy to", f"descriptor {target_fd}"):
+            while done < length:
+                try:
+                    count = os.copy_file_range(source_fd, target_fd, min(length - done, 1 << 30), done, done)
+                except OSError:
+                    # EXDEV, EINVAL, EOPNOTSUPP: not on these file systems. What is really wrong shows below.
+                    count = os.pwrite(target_fd, os.pread(source_fd, min(length - done, 1 << 20), done), done)
+                if count == 0:
+                    raise StorageError(f"source ended at {done} of {length} bytes")
+                done += count
+
+    def sync(self, fd: int, path: Path | str) -> None:
+        """Make a file's or directory's contents durable."""
+        with _translated("sync", path):
+            os.fsync(fd)
+
+    def sync_directory(self, path: Path | str) -> None:
+        """Make the entries of a directory durable."""
+        fd = self.open_directory(path)
+        try:
+            self.sync(fd, path)
+        finally:
+            self.close(fd)
+
+    def rename(self, source: Path | str, target: Path | str) -> None:
+        """Atomically give a file or folder another name, replacing a file there."""
+        with _translated("rename", source):
+            os.rename(source, target)
+
+    def exchange(self, first: Path | str, second: Path | str) -> None:
+        """Atomically swap two names (`renameat2(RENAME_EXCHANGE)`)."""
+        with _translated("exchange", second):
+            _native.exchange(HERE, str(first), HERE, str(second))
+
+    def link(self, source: Path | str, target: Path | str) -> None:
+        """A second name for a file."""
+        with _translated("link", target):
+            os.link(source, target, follow_symlinks=False)
+
+    def unlink(self, path: Path | str, *, missing_ok: bool = False) -> None:
+        """Remove a file's name."""
+        try:
+            with _translated("remove", path):
+                os.unlink(path)
+        except FileMissing:
+            if not missing_ok:
+                raise
+
+    def make_directory(self, path: Path | str, mode: int = 0o750) -> None:
+        """Create one directory; `FileExists` when something has the name."""
+        with _translated("create folder", path):
+            os.mkdir(path, mode)
+
+    def make_directories(self, path: Path) -> None:
+        """Create a directory and its parents; fine when it is there."""
+        with _translated("create folder", path):
+            path.mkdir(mode=0o750, parents=True, exist_ok=True)
+
+    def remove_directory(self, path: Path | str) -> None:
+        """Remove an empty directory."""
+        with _translated("remove folder", path):
+            os.rmdir(path)
+
+    def remove_tree(self, path: Path) -> None:
+        """Remove a directory of ours with all that is in it; fine when it is gone. Links are not followed."""
+        try:
+            entries = self.list_directory(path)
+        except FileMissing:
+            return
+        names = [name for name, is_directory in entries if not is_directory]
+        for name, is_directory in entries:
+            if is_directory:
+                self.remove_tree(path / name)
+        if names:
+            fd = self.open_directory(path)
+            try:
+                errnos = self.unlink_many(fd, names)
+            finally:
+                self.close(fd)
+            for name, number in zip(names, errnos, strict=True):
+                if number:
+                    raise storage_error(number, "remove", path / name)
+        self.remove_directory(path)
+
+    def list_directory(self, path: Path | str) -> list[tuple[str, bool]]:
+        """(name, is a directory) of every entry, sorted by name."""
+        with _translated("list", path), os.scandir(path) as entries:
+            return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+
+    def stat(self, path: Path | str) -> FileStat:
+        """Identity of a regular file; links are not followed."""
+        with _translated("stat", path):
+            found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode):
+            raise StorageError(f"cannot use {path}: not a regular file", path=str(path))
+        return FileStat(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def size_of(self, fd: int) -> int:
+        """Size in bytes of an open file."""
+        with _translated("stat", f"descriptor {fd}"):
+            return os.fstat(fd).st_size
+
+    def free_bytes(self, path: Path | str) -> int:
+        """Bytes that we may still write on the file system that holds `path`."""
+        with _translated("ask for the free space of", path):
+            found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
+
+    def lock(self, path: Path, *, shared: bool, create: bool) -> int | None:
+        """Take a `flock` without waiting: the descriptor that holds it, or None when another holds it.
+
+        The kernel drops the lock when the descriptor is closed or the process dies.
+        """
+        flags = os.O_CLOEXEC | os.O_NOFOLLOW | ((os.O_RDWR | os.O_CREAT) if create else os.O_RDONLY)
+        with _translated("lock", path):
+            fd = os.open(path, flags, 0o640)
+            try:
+                fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(fd)
+                return None
+            return fd
+
+    def open_lock(self, path: Path) -> int:
+        """Open or create a lock file for an `fcntl` lock, as RocksDB does. The caller closes it."""
+        with _translated("lock", path):
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+
+    def forget_cached(self, fd: int) -> None:
+        """Tell the kernel that these pages are not needed again (they push out nobody else's)."""
+        with _translated("advise on", f"descriptor {fd}"):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def stat_many(self, directory: int, names: Sequence[str]) -> list[tuple[int, int, int, int, int, int]]:
+        """(errno, device, inode, size, mtime_ns, links) a name."""
+        return _native.stat_files(directory, names)
+
+    def link_many(self, source: int, names: Sequence[str], target: int, to: Sequence[str]) -> list[int]:
+        """Hard-link `names` in `source` as `to` in `target`."""
+        return _native.link_files(source, names, target, to)
+
+    def clone_many(self, source: int, names: Sequence[str], target: int, to: Sequence[str]) -> list[int]:
+        """Reflink `names` in `source` as new files `to` in `target`."""
+        return _native.clone_files(source, names, target, to)
+
+    def rename_many(self, source: int, names: Sequence[str], target: int, to: Sequence[str]) -> list[int]:
+        """Rename; an existing target is not replaced (EEXIST) where the file system can tell."""
+        return _native.rename_files(source, names, target, to)
+
+    def unlink_many(self, directory: int, names: Sequence[str]) -> list[int]:
+        """Remove names."""
+        return _native.unlink_files(directory, names)
+
+    def sync_many(self, directory: int, names: Sequence[str]) -> list[int]:
+        """Make files durable; after the first commit of a journal the rest are nearly free."""
+        return _native.sync_files(directory, names)
+
+    def sync_all(self, folder: Path, names: Sequence[str]) -> None:
+        """Make every one of these files durable. Raises for the first that cannot be."""
+        directory = self.open_directory(folder)
+        try:
+            for name, number in zip(names, self.sync_many(directory, names), strict=True):
+                if number:
+                    raise storage_error(number, "sync", folder / name)
+        finally:
+            self.close(directory)
+
+    def map_shared(self, fd: int, length: int) -> mmap.mmap:
+        """Shared mapping of an open file, for counters that processes share."""
+        with _translated("map", f"descriptor {fd}"):
+            return mmap.mmap(fd, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)

@@ -1,0 +1,1 @@
+"""The jobs: create, verify, restore, delete. The only place that joins snapshot, transfer and repository."""

@@ -1,0 +1,236 @@
+"""What of a snapshot is new to the repository, and how it gets there.
+
+Three answers for each table or blob file, cheapest first: the repository has it, told by its stat alone; the
+repository has it under the name that RocksDB gives such a file; or its bytes are moved and checksummed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from walrus_fast.checksum import checksums_of
+from walrus_fast.durable import write_file
+from walrus_fast.errors import TransferModeUnsupported
+from walrus_fast.files import HERE
+from walrus_fast.methods import Method, TransferMode, methods_for
+from walrus_fast.repository.commit import Placement
+from walrus_fast.repository.known import HeldFiles, find_by_name
+from walrus_fast.repository.layout import shared_blob_name, shared_table_name
+from walrus_fast.repository.manifest import StoredFile
+from walrus_fast.rocksdb.identity import read_session_ids
+from walrus_fast.rocksdb.names import FileKind
+from walrus_fast.transfer.task import TransferItem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from walrus_fast.files import Files
+    from walrus_fast.repository.layout import Layout
+    from walrus_fast.snapshot.model import Snapshot, SnapshotFile
+    from walrus_fast.transfer.control import Progress
+    from walrus_fast.transfer.pool import TransferPool
+    from walrus_fast.transfer.task import TransferredFile
+
+__all__ = ["Ingest"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A file on its way: `path` is its place in the backup, None while its name waits for its checksum.
+
+    `placed` says how it came to where the transfer finds it, for files that the transfer only reads.
+    """
+
+    item: TransferItem
+    path: str | None
+    file: SnapshotFile | None
+    placed: Method
+
+
+class Ingest:
+    """Plans the transfer of one snapshot, runs it, and holds the outcome. `run` is called once."""
+
+    def __init__(
+        self,
+        files: Files,
+        layout: Layout,
+        snapshot: Snapshot,
+        held: HeldFiles,
+        *,
+        mode: TransferMode,
+        staging: Path,
+        pins: Path,
+        private: Path,
+        backup_id: int,
+    ) -> None:
+        self._files = files
+        self._layout = layout
+        self._snapshot = snapshot
+        self._mode = mode
+        self._pins = pins
+        self._private = private
+        self._prefix = f"private/{backup_id}/"
+        self._incoming = staging / "incoming"
+        files.make_directory(self._incoming, 0o700)
+        self._stored: list[StoredFile] = []
+        self._pending: list[_Pending] = []
+        self.placements: list[Placement] = []
+        self.bytes_by_method: Counter[Method] = Counter()
+        self.bytes_reused = 0
+        self.bytes_read = 0
+        self._plan_shared(held)
+        self._plan_wals()
+        self._add_small_files()
+
+    @property
+    def stored(self) -> tuple[StoredFile, ...]:
+        """Every file of the backup; complete after `run`."""
+        return tuple(self._stored)
+
+    @property
+    def bytes_to_write(self) -> int:
+        """Bytes that the repository's disk must have room for, at most: clones may turn out to be copies."""
+        return sum(pending.item.size for pending in self._pending if pending.item.target is not None)
+
+    def _plan_shared(self, held: HeldFiles) -> None:
+        fresh = []
+        for file in self._snapshot.files:
+            stored = held.find(file.live.name, file.stat)
+            if stored is not None:
+                self._reuse(stored)
+            else:
+                fresh.append(file)
+        sessions = self._session_ids([file for file in fresh if file.live.kind is FileKind.TABLE])
+        named = {
+            file.live.name: shared_table_name(file.live.number, session, 0, file.stat.size)
+            for file in fresh
+            if (session := sessions.get(file.live.name, ""))
+        }
+        known = find_by_name(self._files, self._layout, named.values()) if named else {}
+        for file in fresh:
+            name = named.get(file.live.name)
+            if name is not None and (stored := known.get(name)) is not None:
+                self._reuse(
+                    StoredFile(
+                        path=stored.path,
+                        size=stored.size,
+                        crc32c=stored.crc32c,
+                        xxh3=stored.xxh3,
+                        method=stored.method,
+                        source_inode=file.stat.inode,
+                        source_mtime_ns=file.stat.mtime_ns,
+                    )
+                )
+            else:
+                self._plan_file(file, name)
+
+    def _reuse(self, stored: StoredFile) -> None:
+        self._stored.append(stored)
+        self.bytes_reused += stored.size
+
+    def _session_ids(self, tables: list[SnapshotFile]) -> dict[str, str]:
+        if not tables:
+            return {}
+        sessions = read_session_ids(HERE, [_source(file) for file in tables])
+        return {file.live.name: session for file, session in zip(tables, sessions, strict=True)}
+
+    def _plan_file(self, file: SnapshotFile, name: str | None) -> None:
+        source, path = _source(file), None if name is None else f"shared_checksum/{name}"
+        linked = file.is_link and Path(source).parent == self._pins
+        if linked and self._mode in (TransferMode.AUTO, TransferMode.HARDLINK):
+            item = TransferItem(source=source, target=None, size=file.stat.size)
+        elif self._mode is TransferMode.HARDLINK:
+            raise TransferModeUnsupported(
+                f"cannot hard-link {file.live.name} into {self._layout.root}: not on the database's file system, "
+                "or the kernel forbids links to other users' files"
+            )
+        else:
+            methods = tuple(method for method in methods_for(self._mode) if method is not Method.LINK)
+            item = TransferItem(source, str(self._incoming / file.live.name), file.stat.size, methods)
+        self._pending.append(_Pending(item, path, file, Method.LINK))
+
+    def _plan_wals(self) -> None:
+        """WALs are a backup's own. Our copies lie on the repository's disk already and are only moved."""
+        for wal in self._snapshot.wals:
+            target = self._private / wal.name
+            here = wal.ours or (wal.is_link and Path(wal.source).parent == self._pins)
+            if here and (wal.ours or self._mode in (TransferMode.AUTO, TransferMode.HARDLINK)):
+                self._files.rename(wal.source, target)
+                placed = Method.COPY if wal.ours else Method.LINK
+                item = TransferItem(str(target), None, wal.size)
+                self._pending.append(_Pending(item, self._prefix + wal.name, None, placed))
+            else:
+                item = TransferItem(wal.source, str(target), wal.size, (Method.COPY,))
+                self._pending.append(_Pending(item, self._prefix + wal.name, None, Method.COPY))
+
+    def _add_small_files(self) -> None:
+        snapshot = self._snapshot
+        manifest = self._private / snapshot.manifest_name
+        self._files.rename(snapshot.manifest_copy, manifest)
+        item = TransferItem(str(manifest), None, snapshot.manifest_size)
+        self._pending.append(_Pending(item, self._prefix + snapshot.manifest_name, None, Method.COPY))
+        self._write("CURRENT", f"{snapshot.manifest_name}\n".encode())
+        if snapshot.options.name:
+            self._write(snapshot.options.name, snapshot.options.contents)
+
+    def _write(self, name: str, contents: bytes) -> None:
+        write_file(self._files, self._private / name, contents, sync=False)
+        crc, xxh3 = checksums_of(contents)
+        self._stored.append(StoredFile(self._prefix + name, len(contents), crc, xxh3, Method.COPY, 0, 0))
+        self.bytes_by_method[Method.COPY] += len(contents)
+
+    def run(self, pool: TransferPool, *, sync: bool, report: Callable[[Progress], None]) -> None:
+        """Move and checksum everything that is new. Raises what `TransferPool.run` raises."""
+        answers = pool.run([pending.item for pending in self._pending], sync=sync, on_progress=report)
+        self.bytes_read += sum(answer.size for answer in answers)
+        paths = [
+            pending.path or _path_by_checksum(pending.file, answer)
+            for pending, answer in zip(self._pending, answers, strict=True)
+        ]
+        # Only now do blob files and old tables have names; a backup of RocksDB's may use them already.
+        late = [path for path, pending in zip(paths, self._pending, strict=True) if pending.path is None]
+        known = find_by_name(self._files, self._layout, [_shared_name(path) for path in late]) if late else {}
+        for pending, answer, path in zip(self._pending, answers, paths, strict=True):
+            self._settle(pending, answer, path, is_there=_shared_name(path) in known)
+
+    def _settle(self, pending: _Pending, answer: TransferredFile, path: str, *, is_there: bool) -> None:
+        method = pending.placed if answer.method is Method.READ else answer.method
+        stat = pending.file.stat if pending.file else None
+        if is_there:
+            self.bytes_reused += answer.size
+        else:
+            self.bytes_by_method[method] += answer.size
+        if stat is not None and not is_there:
+            self.placements.append(Placement(pending.item.target or pending.item.source, _shared_name(path)))
+        self._stored.append(
+            StoredFile(
+                path=path,
+                size=answer.size,
+                crc32c=answer.crc32c,
+                xxh3=answer.xxh3,
+                method=method,
+                source_inode=stat.inode if stat else 0,
+                source_mtime_ns=stat.mtime_ns if stat else 0,
+            )
+        )
+
+
+def _shared_name(path: str) -> str:
+    return path.removeprefix("shared_checksum/")
+
+
+def _path_by_checksum(file: SnapshotFile | None, answer: TransferredFile) -> str:
+    if file is None:
+        raise AssertionError("only table and blob files are named by their checksum")
+    if file.live.kind is FileKind.BLOB:
+        return f"shared_checksum/{shared_blob_name(file.live.number, answer.crc32c, answer.size)}"
+    return f"shared_checksum/{shared_table_name(file.live.number, '', answer.crc32c, answer.size)}"
+
+
+def _source(file: SnapshotFile) -> str:
+    if file.source is None:
+        raise AssertionError(f"{file.live.name} was held during the pinning and is not held now")
+    return file.source

@@ -1,0 +1,108 @@
+"""Putting a backup into the repository, in the order that makes a crash at any point harmless.
+
+Must: `meta/<id>` appears only once everything that it names is in place and durable. So: shared files and the
+private folder are moved into place, files are synced, then their folders, then our manifest is published, and
+last the rename of `meta/<id>`, made durable by a sync of `meta/`.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from walrus_fast.checksum import digest
+from walrus_fast.durable import publish
+from walrus_fast.errors import BackupDamaged, storage_error
+from walrus_fast.files import HERE
+from walrus_fast.repository.catalog import backup_ids
+from walrus_fast.repository.manifest import BackupManifest, encode_manifest
+from walrus_fast.repository.meta import BackupMeta, encode_meta
+from walrus_fast.repository.staging import referenced_files, remove_shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from walrus_fast.files import Files
+    from walrus_fast.repository.layout import Layout
+
+__all__ = ["Placement", "commit_backup", "next_backup_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A finished file in staging and its name in `shared_checksum/`."""
+
+    staged: str
+    name: str
+
+
+def next_backup_id(files: Files, layout: Layout) -> int:
+    """One above every id in use, damaged backups and leftover private folders included."""
+    private = [int(name) for name, _ in files.list_directory(layout.private) if name.isascii() and name.isdigit()]
+    return max([0, *backup_ids(files, layout), *private]) + 1
+
+
+def commit_backup(
+    files: Files,
+    layout: Layout,
+    staging: Path,
+    *,
+    backup_id: int,
+    shared: list[Placement],
+    private: Path,
+    meta: BackupMeta,
+    manifest: Callable[[bytes], BackupManifest],
+    sync: bool,
+) -> None:
+    """Make the backup exist. `private` is the staged folder that becomes `private/<id>`; `manifest` is called with
+    the digest of the meta file.
+
+    Raises: StorageError; then no backup was added, and what was moved already is removed again, or swept by the
+    next writer where even that fails.
+    """
+    meta_bytes = encode_meta(meta)
+    manifest_bytes = encode_manifest(manifest(digest(meta_bytes)))
+    private_files = [name for name, _ in files.list_directory(private)]
+    committed = False
+    try:
+        _place_shared(files, layout, shared)
+        files.rename(private, layout.private_of(backup_id))
+        if sync:
+            files.sync_all(layout.private_of(backup_id), private_files)
+            files.sync_all(layout.shared, [placement.name for placement in shared])
+            for folder in (layout.private_of(backup_id), layout.private, layout.shared):
+                files.sync_directory(folder)
+        publish(files, layout.manifest_of(backup_id), manifest_bytes, temporary=staging / "manifest.new", sync=sync)
+        publish(files, layout.meta_of(backup_id), meta_bytes, temporary=staging / "meta.new", sync=sync)
+        committed = True
+    finally:
+        # A failed last sync leaves meta in place: the backup is whole and listed, only its durability is unknown.
+        if not committed and backup_id not in backup_ids(files, layout):
+            _withdraw(files, layout, backup_id, shared)
+
+
+def _place_shared(files: Files, layout: Layout, shared: list[Placement]) -> None:
+    target = files.open_directory(layout.shared)
+    try:
+        names = [placement.name for placement in shared]
+        staged = [placement.staged for placement in shared]
+        for placement, number in zip(shared, files.rename_many(HERE, staged, target, names), strict=True):
+            if number == errno.EEXIST:
+                # Unreferenced, or of the wrong size: `create` reuses every sound one. Ours takes its place.
+                files.rename(placement.staged, layout.shared / placement.name)
+            elif number:
+                raise storage_error(number, "rename", placement.staged)
+    finally:
+        files.close(target)
+
+
+def _withdraw(files: Files, layout: Layout, backup_id: int, shared: list[Placement]) -> None:
+    files.unlink(layout.manifest_of(backup_id), missing_ok=True)
+    files.remove_tree(layout.private_of(backup_id))
+    try:
+        keep = referenced_files(files, layout)
+    except BackupDamaged:
+        return  # what others need is not known; the names stay and the next backup takes them over
+    remove_shared(files, layout, [p.name for p in shared if f"shared_checksum/{p.name}" not in keep])

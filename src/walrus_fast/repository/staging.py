@@ -1,0 +1,96 @@
+"""A writer's folder in `.walrus-fast/staging/`: all work is done there and moved into place at the end.
+
+The folder is made first and removed last. One that is there when a writer begins tells that another died, and
+what it may have left elsewhere is swept then; readers sweep nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from walrus_fast.errors import BackupDamaged
+from walrus_fast.repository.catalog import backup_ids
+from walrus_fast.repository.meta import MAX_META_BYTES, decode_meta
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from walrus_fast.files import Files
+    from walrus_fast.repository.layout import Layout
+
+__all__ = ["referenced_files", "remove_shared", "remove_unreferenced", "staging_folder", "sweep_leftovers"]
+
+
+@contextmanager
+def staging_folder(files: Files, layout: Layout) -> Iterator[Path]:
+    """Sweep what dead writers left, make a folder for this one, and remove it at the end whatever happens.
+
+    The caller holds the write lock.
+    """
+    sweep_leftovers(files, layout)
+    folder = layout.staging / f"{os.getpid()}"
+    files.make_directory(folder, 0o700)
+    try:
+        yield folder
+    finally:
+        files.remove_tree(folder)
+
+
+def sweep_leftovers(files: Files, layout: Layout) -> None:
+    """Bring the repository back to what its metas say after a writer died. The caller holds the write lock.
+
+    Raises: StorageError; then the staging folders are still there and the next writer tries again.
+    """
+    ids = {str(backup_id) for backup_id in backup_ids(files, layout)}
+    _sweep_private(files, layout, ids)
+    for name, is_directory in files.list_directory(layout.manifests):
+        if name not in ids and not is_directory:
+            files.unlink(layout.manifests / name, missing_ok=True)
+    leftovers = [layout.staging / name for name, _ in files.list_directory(layout.staging)]
+    if leftovers:
+        remove_unreferenced(files, layout)
+    for leftover in leftovers:
+        files.remove_tree(leftover)
+
+
+def _sweep_private(files: Files, layout: Layout, ids: set[str]) -> None:
+    for name, is_directory in files.list_directory(layout.private):
+        if is_directory and name.removesuffix(".tmp").isdigit() and name not in ids:
+            files.remove_tree(layout.private / name)
+
+
+def remove_unreferenced(files: Files, layout: Layout) -> int:
+    """Delete the shared files that no meta names; returns how many.
+
+    None is deleted when any meta cannot be read: what it names is not known.
+    """
+    try:
+        keep = referenced_files(files, layout)
+    except BackupDamaged:
+        return 0
+    names = [name for name, is_directory in files.list_directory(layout.shared) if not is_directory]
+    orphans = [name for name in names if f"shared_checksum/{name}" not in keep]
+    remove_shared(files, layout, orphans)
+    return len(orphans)
+
+
+def remove_shared(files: Files, layout: Layout, names: list[str]) -> None:
+    """Delete shared files by name; those that are gone already are fine."""
+    for name in names:
+        files.unlink(layout.shared / name, missing_ok=True)
+
+
+def referenced_files(files: Files, layout: Layout, *, without: int | None = None) -> set[str]:
+    """The paths that the metas name, except those of backup `without`.
+
+    Raises: BackupDamaged when any of them cannot be read, StorageError.
+    """
+    paths: set[str] = set()
+    for backup_id in backup_ids(files, layout):
+        if backup_id != without:
+            meta = decode_meta(files.read_bytes(layout.meta_of(backup_id), limit=MAX_META_BYTES), backup_id)
+            paths.update(file.path for file in meta.files)
+    return paths

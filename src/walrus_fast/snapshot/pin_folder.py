@@ -1,0 +1,80 @@
+"""The pin folder: a hidden sibling of the database that holds link pins when the repository is elsewhere.
+
+Each job has a folder of its own there and keeps a `flock` on it. A folder whose lock is free belongs to a job
+that died; the next job sweeps it. So two repositories may back up one database at the same time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from walrus_fast.errors import FileMissing, NotPermitted, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from walrus_fast.files import Files
+
+__all__ = ["default_pin_directory", "job_pin_folder"]
+
+
+def default_pin_directory(database: Path) -> Path:
+    """`.<name>.walrus-fast-pins` beside the database: on its file system unless it is a mount point."""
+    return database.parent / f".{database.name}.walrus-fast-pins"
+
+
+@contextmanager
+def job_pin_folder(files: Files, directory: Path, job: str) -> Iterator[Path | None]:
+    """A folder for one job's pins, removed at the end; None when `directory` cannot be written.
+
+    Raises: StorageError for anything but missing permissions or a read-only file system.
+    """
+    folder = directory / job
+    try:
+        lock = _claim(files, directory, folder)
+    except (NotPermitted, FileMissing):
+        yield None  # a read-only mount: descriptors will do
+        return
+    try:
+        yield folder
+    finally:
+        files.remove_tree(folder)
+        files.close(lock)
+        try:
+            files.remove_directory(directory)
+        except StorageError:
+            pass  # another job's pins are in it: it is removed with them
+
+
+def _claim(files: Files, directory: Path, folder: Path) -> int:
+    """Make and lock the job's folder, and sweep those of dead jobs. One job at a time does this."""
+    files.make_directories(directory)
+    root = files.open_directory(directory)
+    try:
+        fcntl.flock(root, fcntl.LOCK_EX)  # held for the few calls below only, so waiting is harmless
+        for name, is_directory in files.list_directory(directory):
+            stale = _try_lock(files, directory / name) if is_directory else None
+            if stale is not None:
+                files.remove_tree(directory / name)
+                files.close(stale)
+        files.make_directory(folder, 0o700)
+        lock = _try_lock(files, folder)
+        if lock is None:
+            raise StorageError(f"cannot lock the new folder {folder}", path=str(folder))
+        return lock
+    finally:
+        files.close(root)
+
+
+def _try_lock(files: Files, folder: Path) -> int | None:
+    fd = files.open_directory(folder)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd

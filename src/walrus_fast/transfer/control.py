@@ -1,0 +1,124 @@
+"""The control block: counters that workers write and the parent reads, and a rate that goes the other way.
+
+It is an anonymous file in memory (`memfd`), mapped by every process; workers open it through
+`/proc/<parent>/fd/<n>`. Each task has a line of its own, so nobody ever writes what another writes. Layout, in
+unsigned 64-bit words: rate in bytes/s for each running task (0: unlimited), then per task: bytes done,
+files done.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import mmap
+    from types import TracebackType
+    from typing import Self
+
+    from walrus_fast.files import Files
+
+__all__ = ["ControlBlock", "Pacer", "Progress", "TaskCounters"]
+
+_RATE, _HEADER = 0, 1
+_WORD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a transfer is. Bytes are those of file contents, however often they moved."""
+
+    bytes_done: int
+    bytes_total: int
+    files_done: int
+    files_total: int
+
+
+class ControlBlock:
+    """The parent's side."""
+
+    def __init__(self, files: Files, tasks: int) -> None:
+        self._fd = os.memfd_create("walrus-fast-control", os.MFD_CLOEXEC)
+        length = (_HEADER + 2 * max(tasks, 1)) * _WORD
+        os.ftruncate(self._fd, length)
+        self._map = files.map_shared(self._fd, length)
+        self._words = memoryview(self._map).cast("Q")
+        self.path = f"/proc/{os.getpid()}/fd/{self._fd}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._words.release()
+        self._map.close()
+        os.close(self._fd)
+
+    def set_rate(self, bytes_per_second: int) -> None:
+        """Limit every running task, from its next chunk on; 0 lifts the limit."""
+        self._words[_RATE] = bytes_per_second
+
+    def done(self) -> tuple[int, int]:
+        """(bytes, files) done so far by all tasks."""
+        counters = self._words[_HEADER:]
+        return sum(counters[0::2]), sum(counters[1::2])
+
+
+class TaskCounters:
+    """The worker's side: one task's counters, and the rate it must keep."""
+
+    def __init__(self, files: Files, path: str, slot: int) -> None:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self._map: mmap.mmap = files.map_shared(fd, os.fstat(fd).st_size)
+        finally:
+            os.close(fd)
+        self._words = memoryview(self._map).cast("Q")
+        self._at = _HEADER + 2 * slot
+        self._words[self._at] = self._words[self._at + 1] = 0
+
+    def close(self) -> None:
+        """Unmap."""
+        self._words.release()
+        self._map.close()
+
+    @property
+    def rate(self) -> int:
+        """Bytes a second that this task may move now; 0 is unlimited."""
+        return self._words[_RATE]
+
+    def add_bytes(self, count: int) -> None:
+        """Count progress."""
+        self._words[self._at] += count
+
+    def add_file(self) -> None:
+        """Count a finished file."""
+        self._words[self._at + 1] += 1
+
+
+class Pacer:
+    """Holds a task to the rate in its counters. Bytes read and bytes written both count."""
+
+    _LONGEST_NAP = 0.2  # seconds: a changed rate takes effect within this time
+
+    def __init__(self, counters: TaskCounters) -> None:
+        self._counters = counters
+        self._due = time.monotonic()
+
+    def spend(self, count: int) -> None:
+        """Account for `count` bytes moved, and sleep as long as the rate asks for."""
+        rate = self._counters.rate
+        now = time.monotonic()
+        if rate == 0:
+            self._due = now
+            return
+        # Idle time is not saved up: a burst after a pause would be felt by the owner like no limit at all.
+        self._due = max(self._due, now - 0.05) + count / rate
+        while (wait := self._due - time.monotonic()) > 0:
+            time.sleep(min(wait, self._LONGEST_NAP))
+            if self._counters.rate != rate:
+                self._due = time.monotonic()
+                return

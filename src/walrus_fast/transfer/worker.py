@@ -1,0 +1,138 @@
+"""What a worker process does with a task: unpack, move and checksum each file, answer."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from walrus_fast import _native
+from walrus_fast.checksum import BUFFER_BYTES, Checksums
+from walrus_fast.errors import Cancelled, StorageError, TransferModeUnsupported, storage_error
+from walrus_fast.files import HERE
+from walrus_fast.methods import Method
+from walrus_fast.transfer.control import Pacer, TaskCounters
+from walrus_fast.transfer.task import FailedFile, TransferItem, TransferredFile, TransferTask
+
+if TYPE_CHECKING:
+    from walrus_fast.files import Files
+
+__all__ = ["prepare_worker", "run_task"]
+
+# Errnos that say "this method does not work between these two files"; the next one is tried.
+_METHOD_REFUSED = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.EMLINK}
+)
+_SYNC_ALONE_FROM = 1 << 20  # bytes: smaller files are synced in one batch at the end, one journal commit for all
+
+
+def prepare_worker() -> None:
+    """Once in a new worker: low CPU and I/O priority, and Ctrl-C is the parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _native.lower_priority(10, 2, 7)  # nice 10, best effort, its lowest level
+    except OSError:
+        pass  # a container may forbid it; the work is the same, only less polite
+
+
+def run_task(files: Files, task: TransferTask) -> list[TransferredFile | FailedFile]:
+    """Do every item of a task, in order.
+
+    Raises: StorageError for the first item that fails, unless told to keep going; its partial target is removed.
+    Killing the process at any point leaves at most partial targets, in folders that the parent sweeps.
+    """
+    counters = TaskCounters(files, task.control, task.slot)
+    try:
+        mover = _Mover(files, counters, sync=task.sync)
+        return [mover.attempt(item) if task.keep_going else mover.move(item) for item in task.items]
+    finally:
+        counters.close()
+
+
+class _Mover:
+    def __init__(self, files: Files, counters: TaskCounters, *, sync: bool) -> None:
+        self._files = files
+        self._counters = counters
+        self._pacer = Pacer(counters)
+        self._sync = sync
+        self._buffer = memoryview(bytearray(BUFFER_BYTES))
+        self._parent = os.getppid() if multiprocessing.parent_process() else None  # None: not in a worker
+
+    def attempt(self, item: TransferItem) -> TransferredFile | FailedFile:
+        try:
+            return self.move(item)
+        except StorageError as exc:
+            self._counters.add_file()
+            return FailedFile(exc.message)
+
+    def move(self, item: TransferItem) -> TransferredFile:
+        method = self._place(item)
+        checksums = Checksums()
+        if method is Method.COPY and item.target is not None:
+            size = self._copy(item, item.target, checksums)
+        else:
+            size = self._stream(item.source, item.size, checksums, target=-1)
+        if size != item.size:
+            raise StorageError(f"{item.source} ended at {size} of {item.size} bytes", path=item.source)
+        self._counters.add_file()
+        return TransferredFile(size, checksums.crc32c, checksums.xxh3, method)
+
+    def _place(self, item: TransferItem) -> Method:
+        """Link or clone where asked and possible; COPY when the bytes are still to be moved."""
+        if item.target is None:
+            return Method.READ
+        self._files.unlink(item.target, missing_ok=True)  # left by a worker that died over this task
+        number = 0
+        for method in item.methods:
+            if method is Method.COPY:
+                return method
+            many = self._files.link_many if method is Method.LINK else self._files.clone_many
+            number = many(HERE, [item.source], HERE, [item.target])[0]
+            if number == 0:
+                return method
+            if number not in _METHOD_REFUSED:
+                raise storage_error(number, method.value, item.target)
+        tried = " or ".join(item.methods)
+        raise TransferModeUnsupported(
+            f"cannot {tried} {item.source} to {item.target}: {os.strerror(number)}", number=number, path=item.target
+        )
+
+    def _copy(self, item: TransferItem, target: str, checksums: Checksums) -> int:
+        fd = self._files.create(target)
+        try:
+            size = self._stream(item.source, item.size, checksums, target=fd)
+            if self._files.size_of(fd) != size:
+                raise StorageError(f"{target} has {self._files.size_of(fd)} bytes after {size} were written")
+            if self._sync and size >= _SYNC_ALONE_FROM:
+                self._files.sync(fd, target)
+        except BaseException:
+            self._files.unlink(target, missing_ok=True)
+            raise
+        finally:
+            self._files.close(fd)
+        return size
+
+    def _stream(self, source: str, size: int, checksums: Checksums, *, target: int) -> int:
+        """Read `size` bytes once: into the checksums and, unless `target` is negative, into a descriptor."""
+        files, buffer, done = self._files, self._buffer, 0
+        cost = 1 if target < 0 else 2
+        fd = files.open_pinned(source) if source.startswith("/proc/") else files.open_read(source)
+        try:
+            while done < size:
+                count = files.read_into(fd, buffer[: min(BUFFER_BYTES, size - done)])
+                if count == 0:
+                    break
+                chunk = buffer[:count]
+                checksums.update(chunk)
+                if target >= 0:
+                    files.write_all(target, chunk)
+                done += count
+                self._counters.add_bytes(count)
+                self._pacer.spend(count * cost)
+                if self._parent is not None and os.getppid() != self._parent:
+                    raise Cancelled("the parent process is gone")
+        finally:
+            files.close(fd)
+        return done

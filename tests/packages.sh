@@ -1,0 +1,14 @@
+#!/bin/sh
+# The Debian packages that the tests use: RocksDB's ldb, and mkfs for file systems with reflinks.
+missing=
+command -v ldb >/dev/null 2>&1 || missing="$missing rocksdb-tools"
+command -v mkfs.xfs >/dev/null 2>&1 || missing="$missing xfsprogs"
+command -v mkfs.btrfs >/dev/null 2>&1 || missing="$missing btrfs-progs"
+command -v strace >/dev/null 2>&1 || missing="$missing strace"
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "not installed:$missing (the tests that need them will say so and be skipped)"
+    exit 0
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q >/dev/null && apt-get install -y -q --no-install-recommends $missing >/dev/null
