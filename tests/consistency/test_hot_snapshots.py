@@ -33,12 +33,12 @@ SHORT, LONG = 6, 200
 RATE = 6000.0  # steps a second: the memtables still turn over 20 times a second, and checking stays affordable
 
 SETUPS: dict[str, WriterOptions] = {
-    "plain": {"memtable_size": 256 << 10},
-    "recycled-wals": {"memtable_size": 256 << 10, "recycle_logs": 4},
-    "tiny-manifests": {"memtable_size": 256 << 10, "max_manifest_size": 4096, "families_churn": 400},
-    "families-come-and-go": {"memtable_size": 512 << 10, "families_churn": 150, "recycle_logs": 4},
-    "atomic-flush": {"memtable_size": 256 << 10, "atomic_flush": True, "manual_flush_every": 300},
-    "archived-wals": {"memtable_size": 256 << 10, "wal_ttl": 3600},
+    "plain": {"rate": RATE, "memtable_size": 256 << 10},
+    "recycled-wals": {"rate": RATE, "memtable_size": 256 << 10, "recycle_logs": 4},
+    "tiny-manifests": {"rate": RATE, "memtable_size": 256 << 10, "max_manifest_size": 4096, "families_churn": 400},
+    "families-come-and-go": {"rate": RATE, "memtable_size": 512 << 10, "families_churn": 150, "recycle_logs": 4},
+    "atomic-flush": {"rate": RATE, "memtable_size": 256 << 10, "atomic_flush": True, "manual_flush_every": 300},
+    "archived-wals": {"rate": RATE, "memtable_size": 256 << 10, "wal_ttl": 3600},
 }
 
 
@@ -123,10 +123,8 @@ class Station:
 
 
 def run(station: Station, count: int, options: WriterOptions) -> None:
-    reports = []
-    with running_writer(station.database, seed=station.random.randrange(1 << 30), rate=RATE, **options) as writer:
-        for _ in range(count):
-            reports.append(station.snapshot(writer))
+    with running_writer(station.database, seed=station.random.randrange(1 << 30), **options) as writer:
+        reports = [station.snapshot(writer) for _ in range(count)]
     rounds = sorted(report.rounds for report in reports)
     pins = sorted(report.pin_seconds * 1000 for report in reports)
     print(
@@ -152,8 +150,8 @@ def test_200_snapshots_in_a_row_are_exact_prefixes(name: str, tmp_path: Path) ->
 def test_wals_elsewhere(count: int, tmp_path: Path) -> None:
     station = Station(tmp_path, "wal-dir")
     wal_dir = tmp_path / "wals"
-    options: WriterOptions = {"wal_dir": wal_dir, "memtable_size": 256 << 10, "recycle_logs": 4}
-    with running_writer(station.database, seed=11, rate=RATE, **options) as writer:
+    options: WriterOptions = {"rate": RATE, "wal_dir": wal_dir, "memtable_size": 256 << 10, "recycle_logs": 4}
+    with running_writer(station.database, seed=11, **options) as writer:
         for _ in range(count):
             station.snapshot(writer, wal_dir=tmp_path / "restored")
 
@@ -163,8 +161,8 @@ def test_wals_elsewhere(count: int, tmp_path: Path) -> None:
 def test_files_in_several_data_folders(count: int, tmp_path: Path) -> None:
     station = Station(tmp_path, "db-paths")
     fast, slow = tmp_path / "fast", tmp_path / "slow"
-    options: WriterOptions = {"db_paths": ((fast, 1 << 20), (slow, 1 << 30)), "memtable_size": 256 << 10}
-    with running_writer(station.database, seed=12, rate=RATE, **options) as writer:
+    options: WriterOptions = {"rate": RATE, "db_paths": ((fast, 1 << 20), (slow, 1 << 30)), "memtable_size": 256 << 10}
+    with running_writer(station.database, seed=12, **options) as writer:
         for _ in range(count):
             station.snapshot(writer, data_dirs=(fast, slow))
 
@@ -176,7 +174,7 @@ def test_the_writer_runs_on_between_any_two_calls(name: str, count: int, tmp_pat
     """Files vanish, WALs switch and are overwritten, families come and go in the middle of a snapshot."""
     station = Station(tmp_path, f"interrupted {name}")
     rounds = []
-    with running_writer(station.database, seed=15, rate=RATE, **SETUPS[name]) as writer:
+    with running_writer(station.database, seed=15, **SETUPS[name]) as writer:
         files = Interrupted(writer, station.random)
         rounds = [station.snapshot(writer, files=files).rounds for _ in range(count)]
     print(f"{name}: rounds {rounds}")

@@ -92,7 +92,7 @@ def _print_created(report: CreateReport, repository: Path) -> None:
     click.echo(f"{report.files_new} new table and blob files; {moved}; {format_bytes(report.bytes_read)} read.")
     click.echo(
         f"Captured up to sequence number {report.captured_sequence}, pinned in "
-        f"{format_duration(report.pin_seconds)} ({report.rounds} rounds), done in {format_duration(report.seconds)}."
+        f"{format_duration(report.pin_seconds)} ({report.rounds} round{'s' if report.rounds > 1 else ''}), done in {format_duration(report.seconds)}."
     )
 
 
