@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import BackupDamaged, DatabaseError, DiskFull, RestoreRefused
-from walrus_fast.methods import Method, TransferMode
-from walrus_fast.operations.exchange import restore_folder
-from walrus_fast.operations.progress import JobProgress, Phase, observed, silent
-from walrus_fast.operations.verify import checksum_problem
+from walrus_fast.exchange.folder import restore_folder
+from walrus_fast.exchange.journal import WalExchange
+from walrus_fast.methods import TransferMode
+from walrus_fast.operations.progress import JobProgress, Phase, silent
+from walrus_fast.operations.restore_checks import check_backup, check_closure, check_target, data_folders_note
+from walrus_fast.operations.restore_transfer import RestoreTransfer
 from walrus_fast.repository.catalog import pick_backup
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.repository.lock import lock_to_read
-from walrus_fast.rocksdb.manifest import ManifestReader
-from walrus_fast.rocksdb.ownership import hold_database, owned_by, owner_pid
+from walrus_fast.rocksdb.ownership import hold_database
 from walrus_fast.transfer.pool import TransferPool
-from walrus_fast.transfer.task import TransferItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from walrus_fast.exchange.folder import RestoreFolder
     from walrus_fast.files import Files
     from walrus_fast.operations.progress import Observer
-    from walrus_fast.repository.catalog import Backup, BackupFile
-    from walrus_fast.repository.layout import Layout
 
-__all__ = ["RestoreReport", "RestoreRequest", "restore_backup"]
-
-# Clones first: bytes that the node's database shares with no other name. Links where there are none.
-_METHODS = {
-    TransferMode.AUTO: (Method.REFLINK, Method.LINK, Method.COPY),
-    TransferMode.HARDLINK: (Method.LINK,),
-    TransferMode.REFLINK: (Method.REFLINK,),
-    TransferMode.COPY: (Method.COPY,),
-}
+__all__ = ["RestoreReport", "RestoreRequest", "restore_backup", "time_stamp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +44,28 @@ class RestoreRequest:
     workers: int = 2
     wait_seconds: float = 0.0
 
+    def separate_wal_dir(self) -> Path | None:
+        """Where WALs go when that is not the database's folder."""
+        if self.wal_dir is None or self.wal_dir.resolve() == self.database.resolve():
+            return None
+        return self.wal_dir.resolve()
+
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """`previous` is where the database from before is kept, None when there was none."""
+    """`previous` is where the database from before is kept, None when there was none.
+
+    `bytes_reused` were taken from the present database or from an interrupted restore, after a check;
+    `bytes_written` were copied. `notes` are for the operator, in words.
+    """
 
     backup_id: int
     files: int
     bytes_total: int
     bytes_written: int
+    bytes_reused: int
     previous: Path | None
-    settled: str | None
+    notes: tuple[str, ...]
     seconds: float
 
 
@@ -81,7 +81,7 @@ def restore_backup(
 
     Nothing is touched before every byte has been compared with its checksums, the MANIFEST's closure has been
     checked and all of it is durable. A kill at any point leaves the old or the new database, whole; the next
-    restore says which.
+    restore finishes or takes back, and says which. An exception from `observer` cancels and leaves nothing behind.
     Raises: RepositoryError, BackupDamaged, DatabaseOwned, RestoreRefused, DiskFull, StorageError.
     """
     started = time.monotonic()
@@ -90,143 +90,43 @@ def restore_backup(
     with ExitStack() as stack:
         stack.enter_context(lock_to_read(files, layout.lock, wait_seconds=request.wait_seconds))
         backup = pick_backup(files, layout, request.backup_id)
-        _check_backup(backup)
-        _check_target(files, target, backup, request)
+        check_backup(backup)
+        wal_dir = request.separate_wal_dir()
+        check_target(files, target, backup, wal_dir_given=request.wal_dir is not None, force=request.force)
         stack.enter_context(hold_database(files, target))
-        folder = stack.enter_context(restore_folder(files, target))
-        written = _bring_in(files, layout, backup, folder.incoming, request, observer, rate)
-        _check_closure(files, folder.incoming, backup)
-        _copy_ownership(target, folder.incoming)
-        _make_durable(files, folder.incoming)
+        folder = stack.enter_context(restore_folder(files, target, wal_dir=wal_dir))
+        transfer = RestoreTransfer(files, layout, backup, folder, mode=request.mode)
+        with TransferPool(files, workers=request.workers, rate=rate) as pool:
+            transfer.run(pool, observer)
+        live = check_closure(files, folder.incoming, backup)
+        transfer.finish()
         observer(JobProgress(Phase.EXCHANGING))
-        stamp = datetime.fromtimestamp(now(), UTC).strftime("%Y%m%dT%H%M%SZ")
-        previous = _free_name(target, f"{target.name}.before-restore-{stamp}")
-        kept = folder.exchange(previous)
-        settled = folder.settled
+        stamp = time_stamp(now())
+        previous = folder.name_previous(stamp) if folder.replaces_something() else None
+        folder.exchange(folder.incoming, previous or folder.name_previous(stamp), wal=_wals(folder, wal_dir, stamp))
+    notes = [str(note) for note in (folder.settled, data_folders_note(live, target)) if note]
     return RestoreReport(
         backup_id=backup.backup_id,
         files=len(backup.files),
         bytes_total=backup.size,
-        bytes_written=written,
-        previous=previous if kept else None,
-        settled=settled,
+        bytes_written=transfer.bytes_written,
+        bytes_reused=transfer.bytes_reused,
+        previous=previous,
+        notes=tuple(notes),
         seconds=time.monotonic() - started,
     )
 
 
-def _check_backup(backup: Backup) -> None:
-    if backup.is_damaged:
-        more = f" (and {len(backup.problems) - 1} more problems)" if len(backup.problems) > 1 else ""
-        raise BackupDamaged(f"backup {backup.backup_id} cannot be restored: {backup.problems[0]}{more}")
+def time_stamp(now: float) -> str:
+    """`20250702T002548Z`, for names of what is kept."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-def _check_target(files: Files, target: Path, backup: Backup, request: RestoreRequest) -> None:
-    if (pid := owner_pid(files, target)) is not None:
-        raise owned_by(pid, target)
-    if target.is_mount():
-        raise RestoreRefused(
-            f"{target} is a mount point, which cannot be exchanged",
-            hint="Restore into a folder below it, and point the node's storage_path there.",
-        )
-    if os.path.lexists(target) and not target.is_dir():
-        raise RestoreRefused(f"{target} is not a folder", hint="Check --db-path.")
-    manifest = backup.manifest
-    if manifest is not None and manifest.wal_dir is not None and request.wal_dir is None:
-        raise RestoreRefused(
-            f"the database of this backup kept its WALs in {manifest.wal_dir}",
-            hint=f"Say where the node will look for them: --wal-dir {manifest.wal_dir}, or --wal-dir {target}.",
-        )
-    if manifest is not None and manifest.database_id and not request.force:
-        present = _database_id(files, target)
-        if present and present != manifest.database_id:
-            raise RestoreRefused(
-                f"{target} holds another database (id {present}) than the backup (id {manifest.database_id})",
-                hint="Check --db-path and --db-checkpoint-path; --force if you mean it.",
-            )
-
-
-def _database_id(files: Files, target: Path) -> str:
-    """The id of the database that is there; "" when it has none or is too damaged to tell."""
-    try:
-        with ManifestReader(files, target) as reader:
-            reader.refresh()
-            return reader.live_set().database_id
-    except DatabaseError:
-        return ""  # no database or a damaged one: there is nothing that could be confused
-
-
-def _bring_in(
-    files: Files,
-    layout: Layout,
-    backup: Backup,
-    incoming: Path,
-    request: RestoreRequest,
-    observer: Observer,
-    rate: Callable[[], int],
-) -> int:
-    """Transfer and compare every file; returns the bytes that were written."""
-    items = [_item(layout, file, incoming, request.mode) for file in backup.files]
-    to_copy = sum(item.size for item in items if item.methods == (Method.COPY,))
-    free = files.free_bytes(incoming)
-    if to_copy > free:
-        raise DiskFull(f"the restore needs {to_copy} bytes beside {request.database} and {free} are free")
-    with TransferPool(files, workers=request.workers, rate=rate) as pool:
-        answers = pool.run(items, sync=True, on_progress=observed(observer, Phase.TRANSFERRING))
-    for file, answer in zip(backup.files, answers, strict=True):
-        if problem := checksum_problem(file, answer):
-            raise BackupDamaged(f"backup {backup.backup_id} cannot be restored: {problem}")
-    return sum(answer.size for answer in answers if answer.method is Method.COPY)
-
-
-def _item(layout: Layout, file: BackupFile, incoming: Path, mode: TransferMode) -> TransferItem:
-    # RocksDB goes on writing WALs and may append to a MANIFEST: what is private is never shared with the backup.
-    methods = (Method.COPY,) if file.path.startswith("private/") else _METHODS[mode]
-    return TransferItem(str(layout.root / file.path), str(incoming / file.name), file.size or 0, methods)
-
-
-def _check_closure(files: Files, incoming: Path, backup: Backup) -> None:
-    """Every file that the restored MANIFEST names must be there, with the size it says."""
-    try:
-        with ManifestReader(files, incoming) as reader:
-            reader.refresh()
-            live = reader.live_set()
-    except DatabaseError as exc:
-        raise BackupDamaged(f"backup {backup.backup_id} is no database: {exc.message}") from exc
-    sizes = {file.name: file.size for file in backup.files}
-    for file in live.files:
-        if sizes.get(file.name) != file.size:
-            raise BackupDamaged(
-                f"backup {backup.backup_id} is incomplete: its MANIFEST names {file.name} with {file.size} bytes, "
-                f"the backup has {sizes.get(file.name, 'no such file')}"
-            )
-
-
-def _copy_ownership(target: Path, incoming: Path) -> None:
-    """Give the new folder and the files that were copied into it the owner of what they replace.
-
-    Linked files are the backup's own and keep theirs. Only root can and need do this.
-    """
-    if os.geteuid() != 0:
-        return
-    like = (target if target.exists() else target.parent).stat()
-    os.chown(incoming, like.st_uid, like.st_gid)
-    if target.exists():
-        incoming.chmod(like.st_mode & 0o7777)
-    with os.scandir(incoming) as entries:
-        for entry in entries:
-            if entry.stat(follow_symlinks=False).st_nlink == 1:
-                os.chown(entry.path, like.st_uid, like.st_gid, follow_symlinks=False)
-
-
-def _make_durable(files: Files, incoming: Path) -> None:
-    names = [name for name, _ in files.list_directory(incoming)]
-    files.sync_all(incoming, names)
-    files.sync_directory(incoming)
-
-
-def _free_name(target: Path, name: str) -> Path:
-    candidate, count = target.parent / name, 1
-    while os.path.lexists(candidate):
-        count += 1
-        candidate = target.parent / f"{name}-{count}"
-    return candidate
+def _wals(folder: RestoreFolder, wal_dir: Path | None, stamp: str) -> WalExchange | None:
+    if wal_dir is None:
+        return None
+    return WalExchange(
+        directory=str(wal_dir),
+        incoming=str(folder.incoming_wals),
+        previous=str(wal_dir / f"before-restore-{stamp}"),
+    )

@@ -1,0 +1,92 @@
+"""What must hold before a restore touches anything, and before it puts anything in place."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from walrus_fast.errors import BackupDamaged, DatabaseError, RestoreRefused
+from walrus_fast.rocksdb.manifest import ManifestReader
+from walrus_fast.rocksdb.ownership import owned_by, owner_pid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from walrus_fast.files import Files
+    from walrus_fast.repository.catalog import Backup
+    from walrus_fast.rocksdb.manifest import LiveSet
+
+__all__ = ["check_backup", "check_closure", "check_target", "data_folders_note"]
+
+
+def check_backup(backup: Backup) -> None:
+    """Raises: BackupDamaged when names or sizes say already that the backup is not whole."""
+    if backup.is_damaged:
+        more = f" (and {len(backup.problems) - 1} more problems)" if len(backup.problems) > 1 else ""
+        raise BackupDamaged(f"backup {backup.backup_id} cannot be restored: {backup.problems[0]}{more}")
+
+
+def check_target(files: Files, target: Path, backup: Backup, *, wal_dir_given: bool, force: bool) -> None:
+    """Raises: DatabaseOwned, RestoreRefused (no folder, WALs elsewhere, another node's database)."""
+    if (pid := owner_pid(files, target)) is not None:
+        raise owned_by(pid, target)
+    if os.path.lexists(target) and not target.is_dir():
+        raise RestoreRefused(f"{target} is not a folder", hint="Check --db-path.")
+    manifest = backup.manifest
+    if manifest is None:
+        return
+    if manifest.wal_dir is not None and not wal_dir_given:
+        raise RestoreRefused(
+            f"the database of this backup kept its WALs in {manifest.wal_dir}",
+            hint=f"Say where the node will look for them: --wal-dir {manifest.wal_dir}, or --wal-dir {target}.",
+        )
+    if manifest.database_id and not force:
+        present = _database_id(files, target)
+        if present and present != manifest.database_id:
+            raise RestoreRefused(
+                f"{target} holds another database (id {present}) than the backup (id {manifest.database_id})",
+                hint="Check --db-path and --db-checkpoint-path; --force if you mean it.",
+            )
+
+
+def _database_id(files: Files, target: Path) -> str:
+    """The id of the database that is there; "" when it has none or is too damaged to tell."""
+    try:
+        with ManifestReader(files, target) as reader:
+            reader.refresh()
+            return reader.live_set().database_id
+    except DatabaseError:
+        return ""  # no database or a damaged one: there is nothing that could be confused
+
+
+def check_closure(files: Files, incoming: Path, backup: Backup) -> LiveSet:
+    """Every file that the restored MANIFEST names must be there, with the size it says. Raises: BackupDamaged."""
+    try:
+        with ManifestReader(files, incoming) as reader:
+            reader.refresh()
+            live = reader.live_set()
+    except DatabaseError as exc:
+        raise BackupDamaged(f"backup {backup.backup_id} is no database: {exc.message}") from exc
+    sizes = {file.name: file.size for file in backup.files}
+    for file in live.files:
+        if sizes.get(file.name) != file.size:
+            raise BackupDamaged(
+                f"backup {backup.backup_id} is incomplete: its MANIFEST names {file.name} with {file.size} bytes, "
+                f"the backup has {sizes.get(file.name, 'no such file')}"
+            )
+    return live
+
+
+def data_folders_note(live: LiveSet, target: Path) -> str | None:
+    """What the operator must do when the database was spread over several folders (`db_paths`).
+
+    RocksDB 9.8 opens such a database from one folder and crashes when it closes it, unless db_paths has an entry
+    for each path id that the MANIFEST uses.
+    """
+    highest = max((file.path_id for file in live.tables), default=0)
+    if highest == 0:
+        return None
+    return (
+        f"the database had {highest + 1} data folders; all its files are in {target} now, so configure db_paths "
+        f"with {highest + 1} entries that all name {target}"
+    )

@@ -1,0 +1,63 @@
+"""A database, a backup of an earlier state of it, and what each looks like on disk."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from walrus_fast.methods import TransferMode
+from walrus_fast.operations.restore import RestoreRequest
+from walrus_fast.rocksdb.names import is_rocksdb_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+State = dict[str, bytes]
+
+
+def state_of(folder: Path) -> State:
+    """Every RocksDB file of a folder with its contents; LOCK and info logs are not part of a database's state."""
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(folder.iterdir())
+        if path.is_file() and is_rocksdb_file(path.name) and not path.name.startswith(("LOCK", "LOG", "IDENTITY"))
+    }
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`old` is the database's present state, `new` that of the backup. `wals_*`: with WALs in a folder of their own."""
+
+    folder: Path
+    old: State
+    new: State
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "db"
+
+    @property
+    def wal_dir(self) -> Path:
+        return self.folder / "wals"
+
+    @property
+    def repository(self) -> Path:
+        return self.folder / "repository"
+
+    def request(self, *, separate_wals: bool = False, mode: TransferMode = TransferMode.AUTO) -> RestoreRequest:
+        return RestoreRequest(
+            self.repository, self.database, mode=mode, wal_dir=self.wal_dir if separate_wals else None
+        )
+
+
+def copy_scene(original: Scene, folder: Path, *, separate_wals: bool = False) -> Scene:
+    """A fresh copy; with separate WALs, the present ones are moved to a folder of their own."""
+    folder.mkdir()
+    subprocess.run(["cp", "-a", str(original.database), str(original.repository), str(folder)], check=True)
+    scene = Scene(folder, original.old, original.new)
+    if separate_wals:
+        scene.wal_dir.mkdir()
+        for path in scene.database.glob("*.log"):
+            path.rename(scene.wal_dir / path.name)
+    return scene
