@@ -29,6 +29,12 @@ struct wf_entry *wf_map_find(const struct wf_map *map, uint32_t owner, uint64_t 
     return NULL;
 }
 
+void wf_map_prefetch(const struct wf_map *map, uint32_t owner, uint64_t number)
+{
+    if (map->used != 0)
+        __builtin_prefetch(&map->slots[home(map, owner, number)]);
+}
+
 bool wf_map_full(const struct wf_map *map)
 {
     return map->used + 1 > map->capacity / 4 * 3;
@@ -58,7 +64,8 @@ void wf_map_remove(struct wf_map *map, struct wf_entry *entry)
     map->used--;
 }
 
-int wf_map_grow(struct wf_map *map, bool (*dead)(const void *context, const struct wf_entry *entry), const void *context)
+int wf_map_grow(struct wf_map *map, bool (*dead)(const void *context, const struct wf_entry *entry),
+                const void *context)
 {
     size_t alive = 0, capacity = FIRST_CAPACITY;
     for (size_t i = 0; i < map->capacity; i++)

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* db/log_format.h. Types 5 to 8 are 1 to 4 with the low half of the log's number behind the header: a recycled WAL still holds
- * the records of its former life behind the new ones, and only that number tells them apart. */
+/* db/log_format.h. Types 5 to 8 are 1 to 4 with the low half of the log's number behind the header: a recycled WAL
+ * still holds the records of its former life behind the new ones, and only that number tells them apart. */
 enum {
     HEADER = 7,
     RECYCLABLE_HEADER = 11,
@@ -131,8 +131,8 @@ static int finish_short(struct wf_log *log, const uint8_t *bytes, uint64_t posit
     return 0;
 }
 
-/* The writer fills a block that is too short for the next header with zeros, and in a WAL also one that is too short for the
- * next metadata record (MaybeSwitchToNewBlock), which may leave much more than a header's size. */
+/* The writer fills a block that is too short for the next header with zeros, and in a WAL also one that is too short
+ * for the next metadata record (MaybeSwitchToNewBlock), which may leave much more than a header's size. */
 static bool is_padding(const struct wf_log *log, const uint8_t *bytes, size_t room)
 {
     bool possible = room < RECYCLABLE_HEADER || (log->wal && room < WF_LOG_BLOCK);
@@ -217,7 +217,8 @@ static int next_fragment(struct wf_log *log, struct fragment *out, bool *found)
                 return error;
         }
         if (position >= log->end) {
-            finish(log, log->pending ? WF_TORN : WF_CLEAN, log->pending ? "unfinished record" : NULL, log->pending_start);
+            finish(log, log->pending ? WF_TORN : WF_CLEAN, log->pending ? "unfinished record" : NULL,
+                   log->pending_start);
             return 0;
         }
         const uint8_t *header = log->buffer + (position - log->buffer_start);
@@ -306,7 +307,9 @@ int wf_log_next(struct wf_log *log, struct wf_record *record, bool *found)
             return error;
         log->pending = fragment.type != TYPE_LAST;
         if (!log->pending) {
-            *record = (struct wf_record){true, log->scratch, log->pending_length, log->pending_start, fragment.end};
+            /* There is no scratch memory if all fragments were empty, but also no arithmetic on NULL. */
+            const uint8_t *bytes = log->scratch != NULL ? log->scratch : fragment.bytes;
+            *record = (struct wf_record){true, bytes, log->pending_length, log->pending_start, fragment.end};
             return 0;
         }
     }

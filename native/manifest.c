@@ -84,7 +84,8 @@ static int add_to_group(struct group *group, const struct wf_record *record)
 }
 
 /* AtomicGroupReadBuffer::AddEdit: every edit says how many follow, and no other edit comes between them. */
-static int take_grouped(struct wf_replay *replay, struct group *group, const struct wf_record *record, const struct wf_edit *edit)
+static int take_grouped(struct wf_replay *replay, struct group *group, const struct wf_record *record,
+                        const struct wf_edit *edit)
 {
     if (group->expected == 0) {
         group->expected = (uint64_t)edit->remaining + 1;
@@ -118,8 +119,9 @@ static int take_record(struct wf_replay *replay, struct group *group, const stru
     }
     if (!wf_edit_scan(record->bytes, (size_t)record->length, &edit)) {
         replay->verdict = WF_CORRUPT;
-        snprintf(replay->reason, sizeof replay->reason, "undecodable edit in the record at %" PRIu64 ": %s (%" PRIu32 ")",
-                 record->start, edit.problem, edit.problem_tag);
+        snprintf(replay->reason, sizeof replay->reason,
+                 "undecodable edit in the record at %" PRIu64 ": %s (%" PRIu32 ")", record->start, edit.problem,
+                 edit.problem_tag);
         return 0;
     }
     if (edit.in_group)
@@ -144,8 +146,9 @@ static void take_verdict(struct wf_replay *replay, const struct wf_log *log, con
         replay->verdict = log->state;
     } else if (group->expected != 0) {
         replay->verdict = WF_TORN;
-        snprintf(replay->reason, sizeof replay->reason, "unfinished atomic group at %" PRIu64 ": %" PRIu64 " of %" PRIu64 " edits",
-                 group->start, group->read, group->expected);
+        snprintf(replay->reason, sizeof replay->reason,
+                 "unfinished atomic group at %" PRIu64 ": %" PRIu64 " of %" PRIu64 " edits", group->start, group->read,
+                 group->expected);
     }
 }
 

@@ -49,8 +49,8 @@ int wf_list_tables(const struct wf_state *state, struct wf_listed **list, size_t
     return error;
 }
 
-/* The smallest linked blob file of each family (index = owner - 1), UINT64_MAX where none is; and marks in `linked` (one byte per slot)
- * the blob files that a table names as its oldest one. */
+/* The smallest linked blob file of each family (index = owner - 1), UINT64_MAX where none is; and marks in `linked`
+ * (one byte per slot) the blob files that a table names as its oldest one. */
 static void find_links(const struct wf_state *state, uint64_t *smallest, uint8_t *linked)
 {
     const struct wf_map *tables = &state->maps[WF_TABLES], *blobs = &state->maps[WF_BLOBS];
@@ -69,7 +69,8 @@ static void find_links(const struct wf_state *state, uint64_t *smallest, uint8_t
     }
 }
 
-/* VersionBuilder::SaveBlobFilesTo and AddBlobFileIfNeeded: a value may lie in any blob file from the oldest linked one on. */
+/* VersionBuilder::SaveBlobFilesTo and AddBlobFileIfNeeded: a value may lie in any blob file from the oldest linked one
+ * on. */
 int wf_list_blobs(const struct wf_state *state, struct wf_listed **list, size_t *count)
 {
     const struct wf_map *map = &state->maps[WF_BLOBS];

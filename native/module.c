@@ -26,15 +26,13 @@ static PyObject *scan_wal(PyObject *module, PyObject *args)
         return NULL;
     struct wf_wal wal;
     int error;
-    Py_BEGIN_ALLOW_THREADS
-    error = wf_wal_scan(fd, log_number, limit, &wal);
-    Py_END_ALLOW_THREADS
-    if (error != 0)
-        return wf_raise(error);
+    Py_BEGIN_ALLOW_THREADS error = wf_wal_scan(fd, log_number, limit, &wal);
+    Py_END_ALLOW_THREADS if (error != 0) return wf_raise(error);
     PyObject *last = wal.has_sequence ? PyLong_FromUnsignedLongLong(wal.last_sequence) : PyLong_FromLong(-1);
     if (last == NULL)
         return NULL;
-    return Py_BuildValue("(KKNii)", (unsigned long long)wal.complete, (unsigned long long)wal.batches, last, wal.state, wal.flags);
+    return Py_BuildValue("(KKNii)", (unsigned long long)wal.complete, (unsigned long long)wal.batches, last, wal.state,
+                         wal.flags);
 }
 
 static PyObject *exchange(PyObject *module, PyObject *args)
@@ -42,13 +40,12 @@ static PyObject *exchange(PyObject *module, PyObject *args)
     (void)module;
     int from_dir, to_dir, error;
     PyObject *from, *to;
-    if (!PyArg_ParseTuple(args, "iO&iO&:exchange", &from_dir, PyUnicode_FSConverter, &from, &to_dir, PyUnicode_FSConverter, &to))
+    if (!PyArg_ParseTuple(args, "iO&iO&:exchange", &from_dir, PyUnicode_FSConverter, &from, &to_dir,
+                          PyUnicode_FSConverter, &to))
         return NULL;
     const char *from_name = PyBytes_AsString(from), *to_name = PyBytes_AsString(to);
-    Py_BEGIN_ALLOW_THREADS
-    error = wf_exchange(from_dir, from_name, to_dir, to_name);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(from);
+    Py_BEGIN_ALLOW_THREADS error = wf_exchange(from_dir, from_name, to_dir, to_name);
+    Py_END_ALLOW_THREADS Py_DECREF(from);
     Py_DECREF(to);
     if (error != 0)
         return wf_raise(error);
@@ -81,7 +78,8 @@ static PyObject *crc32c(PyObject *module, PyObject *args)
     }
     const uint8_t *bytes = (const uint8_t *)PyBytes_AsString(data);
     size_t length = (size_t)PyBytes_Size(data);
-    return PyLong_FromUnsignedLong(kernel == -1 ? wf_crc32c(0, bytes, length) : wf_crc32c_with(kernel, 0, bytes, length));
+    return PyLong_FromUnsignedLong(kernel == -1 ? wf_crc32c(0, bytes, length)
+                                                : wf_crc32c_with(kernel, 0, bytes, length));
 }
 
 static PyMethodDef methods[] = {
@@ -101,7 +99,8 @@ static int add_contents(PyObject *module)
     Py_DECREF(type);
     if (failed || PyModule_AddFunctions(module, wf_batch_methods) != 0)
         return -1;
-    if (PyModule_AddIntConstant(module, "CLEAN", WF_CLEAN) != 0 || PyModule_AddIntConstant(module, "TORN", WF_TORN) != 0)
+    if (PyModule_AddIntConstant(module, "CLEAN", WF_CLEAN) != 0 ||
+        PyModule_AddIntConstant(module, "TORN", WF_TORN) != 0)
         return -1;
     return PyModule_AddIntConstant(module, "CORRUPT", WF_CORRUPT);
 }

@@ -93,11 +93,9 @@ static PyObject *run_singles(PyObject *args, const char *format, single_function
     if (!PyArg_ParseTuple(args, format, &dirfd, &sequence) || take_names(sequence, &names) != 0)
         return NULL;
     int *errors = malloc(((size_t)names.count + 1) * sizeof *errors);
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; errors != NULL && i < names.count; i++)
-        errors[i] = function(dirfd, names.text[i]);
-    Py_END_ALLOW_THREADS
-    release_names(&names);
+    Py_BEGIN_ALLOW_THREADS for (Py_ssize_t i = 0; errors != NULL && i < names.count; i++) errors[i] =
+        function(dirfd, names.text[i]);
+    Py_END_ALLOW_THREADS release_names(&names);
     return errors != NULL ? list_of(errors, names.count, errno_object) : PyErr_NoMemory();
 }
 
@@ -116,11 +114,9 @@ static PyObject *run_pairs(PyObject *args, const char *format, pair_function *fu
     }
     bool paired = from.count == to.count;
     int *errors = paired ? malloc(((size_t)from.count + 1) * sizeof *errors) : NULL;
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; errors != NULL && i < from.count; i++)
-        errors[i] = function(from_dir, from.text[i], to_dir, to.text[i]);
-    Py_END_ALLOW_THREADS
-    release_names(&from);
+    Py_BEGIN_ALLOW_THREADS for (Py_ssize_t i = 0; errors != NULL && i < from.count; i++) errors[i] =
+        function(from_dir, from.text[i], to_dir, to.text[i]);
+    Py_END_ALLOW_THREADS release_names(&from);
     release_names(&to);
     if (!paired) {
         PyErr_SetString(PyExc_ValueError, "as many destinations as sources are needed");
@@ -151,11 +147,9 @@ static PyObject *stat_files(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "iO:stat_files", &dirfd, &sequence) || take_names(sequence, &names) != 0)
         return NULL;
     struct stat_result *results = calloc((size_t)names.count + 1, sizeof *results);
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; results != NULL && i < names.count; i++)
-        results[i].error = wf_stat_file(dirfd, names.text[i], &results[i].stat);
-    Py_END_ALLOW_THREADS
-    release_names(&names);
+    Py_BEGIN_ALLOW_THREADS for (Py_ssize_t i = 0; results != NULL && i < names.count; i++) results[i].error =
+        wf_stat_file(dirfd, names.text[i], &results[i].stat);
+    Py_END_ALLOW_THREADS release_names(&names);
     return results != NULL ? list_of(results, names.count, stat_object) : PyErr_NoMemory();
 }
 
@@ -163,14 +157,16 @@ static PyObject *identity_object(const void *results, Py_ssize_t i)
 {
     const struct wf_identity *identity = (const struct wf_identity *)results + i;
     bool fine = identity->status == 0;
-    PyObject *session = PyUnicode_DecodeUTF8(identity->session, fine ? (Py_ssize_t)identity->session_length : 0, "strict");
+    PyObject *session =
+        PyUnicode_DecodeUTF8(identity->session, fine ? (Py_ssize_t)identity->session_length : 0, "strict");
     PyObject *db = PyUnicode_DecodeUTF8(identity->db, fine ? (Py_ssize_t)identity->db_length : 0, "surrogateescape");
     if (session == NULL || db == NULL) {
         Py_XDECREF(session);
         Py_XDECREF(db);
         return NULL;
     }
-    return Py_BuildValue("(iNNK)", identity->status, session, db, (unsigned long long)(fine ? identity->original_number : 0));
+    return Py_BuildValue("(iNNK)", identity->status, session, db,
+                         (unsigned long long)(fine ? identity->original_number : 0));
 }
 
 static PyObject *table_identities(PyObject *module, PyObject *args)
@@ -182,11 +178,9 @@ static PyObject *table_identities(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "iO:table_identities", &dirfd, &sequence) || take_names(sequence, &names) != 0)
         return NULL;
     struct wf_identity *results = malloc(((size_t)names.count + 1) * sizeof *results);
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; results != NULL && i < names.count; i++)
+    Py_BEGIN_ALLOW_THREADS for (Py_ssize_t i = 0; results != NULL && i < names.count; i++)
         wf_table_identity(dirfd, names.text[i], &results[i]);
-    Py_END_ALLOW_THREADS
-    release_names(&names);
+    Py_END_ALLOW_THREADS release_names(&names);
     return results != NULL ? list_of(results, names.count, identity_object) : PyErr_NoMemory();
 }
 
@@ -232,7 +226,8 @@ PyMethodDef wf_batch_methods[] = {
     {"link_files", link_files, METH_VARARGS, PyDoc_STR("link_files(src_dirfd, src_names, dst_dirfd, dst_names, /)")},
     {"clone_files", clone_files, METH_VARARGS, PyDoc_STR("clone_files(src_dirfd, src_names, dst_dirfd, dst_names, /)")},
     {"copy_files", copy_files, METH_VARARGS, PyDoc_STR("copy_files(src_dirfd, src_names, dst_dirfd, dst_names, /)")},
-    {"rename_files", rename_files, METH_VARARGS, PyDoc_STR("rename_files(src_dirfd, src_names, dst_dirfd, dst_names, /)")},
+    {"rename_files", rename_files, METH_VARARGS,
+     PyDoc_STR("rename_files(src_dirfd, src_names, dst_dirfd, dst_names, /)")},
     {"unlink_files", unlink_files, METH_VARARGS, PyDoc_STR("unlink_files(dirfd, names, /)")},
     {"sync_files", sync_files, METH_VARARGS, PyDoc_STR("sync_files(dirfd, names, /)")},
     {NULL, NULL, 0, NULL},

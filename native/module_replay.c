@@ -7,11 +7,10 @@
 #include <stdlib.h>
 #include <structmember.h>
 
-/* The attributes are copies made after each feed, so that they can be read while another thread feeds; the listings need the
- * replay itself and are refused meanwhile. `busy` changes only under the interpreter lock. */
+/* The attributes are copies made after each feed, so that they can be read while another thread feeds; the listings
+ * need the replay itself and are refused meanwhile. `busy` changes only under the interpreter lock. */
 struct replay_object {
-    PyObject_HEAD
-    struct wf_replay replay;
+    PyObject_HEAD struct wf_replay replay;
     bool initialized, busy;
     unsigned long long offset, edits, last_sequence, next_file, prev_log, min_log;
     int state;
@@ -106,10 +105,8 @@ static PyObject *feed(PyObject *object, PyObject *args)
     }
     uint64_t applied = 0;
     self->busy = true;
-    Py_BEGIN_ALLOW_THREADS
-    error = wf_replay_feed(&self->replay, fd, limit, &applied);
-    Py_END_ALLOW_THREADS
-    self->busy = false;
+    Py_BEGIN_ALLOW_THREADS error = wf_replay_feed(&self->replay, fd, limit, &applied);
+    Py_END_ALLOW_THREADS self->busy = false;
     if (copy_attributes(self) != 0)
         return NULL;
     return error != 0 ? wf_raise(error) : PyLong_FromUnsignedLongLong(applied);
@@ -122,7 +119,8 @@ static PyObject *text(const uint8_t *bytes, size_t length)
 
 static PyObject *family_tuple(const struct wf_family *family)
 {
-    PyObject *name = text(family->name, family->name_length), *comparator = text(family->comparator, family->comparator_length);
+    PyObject *name = text(family->name, family->name_length),
+             *comparator = text(family->comparator, family->comparator_length);
     if (name == NULL || comparator == NULL) {
         Py_XDECREF(name);
         Py_XDECREF(comparator);
@@ -154,8 +152,8 @@ static PyObject *families(PyObject *object, PyObject *unused)
 
 static PyObject *table_tuple(const struct wf_listed *table)
 {
-    return Py_BuildValue("(KKIII)", (unsigned long long)table->number, (unsigned long long)table->size, table->path, table->level,
-                         table->family);
+    return Py_BuildValue("(KKIII)", (unsigned long long)table->number, (unsigned long long)table->size, table->path,
+                         table->level, table->family);
 }
 
 static PyObject *blob_tuple(const struct wf_listed *blob)

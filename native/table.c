@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* table/format.cc. Block-based tables have a 5-byte trailer (compression, checksum) behind each block, the other formats none. */
+/* table/format.cc. Block-based tables have a 5-byte trailer (compression, checksum) behind each block, the other
+ * formats none. */
 #define BLOCK_TABLE_MAGIC UINT64_C(0x88e241b785f4cff7)
 #define OLD_BLOCK_TABLE_MAGIC UINT64_C(0xdb4775248b80fb57)
 #define PLAIN_TABLE_MAGIC UINT64_C(0x8242229663bf9564)
@@ -74,7 +75,8 @@ static int next_entry(struct wf_cursor *cursor, struct entry *entry)
 
 typedef int entry_function(struct table *table, const struct entry *entry, struct wf_identity *identity);
 
-static int each_entry(struct table *table, const uint8_t *bytes, size_t size, entry_function *take, struct wf_identity *identity)
+static int each_entry(struct table *table, const uint8_t *bytes, size_t size, entry_function *take,
+                      struct wf_identity *identity)
 {
     if (size < 4)
         return WF_NOT_A_TABLE;
@@ -147,8 +149,8 @@ static int take_property(struct table *table, const struct entry *entry, struct 
     return 0;
 }
 
-/* Gives the block to `take` entry by entry; it is read only if it is not in the tail. RocksDB never compresses these two kinds
- * of block (WriteMaybeCompressedBlock is given kNoCompression). */
+/* Gives the block to `take` entry by entry; it is read only if it is not in the tail. RocksDB never compresses these
+ * two kinds of block (WriteMaybeCompressedBlock is given kNoCompression). */
 static int read_block(struct table *table, struct block block, entry_function *take, struct wf_identity *identity)
 {
     uint8_t *read = NULL;
@@ -228,8 +230,10 @@ void wf_table_identity(int dirfd, const char *name, struct wf_identity *identity
     table.has_properties = false;
     identity->session_length = identity->db_length = 0;
     identity->original_number = 0;
-    /* O_NONBLOCK: a FIFO of that name must not hold us. */
-    table.fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    /* O_NONBLOCK: a FIFO of that name must not hold us. Descriptors that pin a file are links by nature:
+     * /proc/<pid>/fd/<n>. */
+    int no_follow = strncmp(name, "/proc/", 6) == 0 ? 0 : O_NOFOLLOW;
+    table.fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | no_follow | O_NONBLOCK);
     identity->status = table.fd >= 0 ? read_table(&table, identity) : errno;
     if (table.fd >= 0)
         close(table.fd); /* only read: nothing can be lost */

@@ -135,7 +135,8 @@ static int fill_new_file(int from, int to, const struct stat *source, int (*tran
     return error != 0 ? error : close_error;
 }
 
-static int new_file(int from_dir, const char *from, int to_dir, const char *to, int (*transfer)(int, int, const struct stat *))
+static int new_file(int from_dir, const char *from, int to_dir, const char *to,
+                    int (*transfer)(int, int, const struct stat *))
 {
     struct stat source;
     int in, out, error = open_at(from_dir, from, OPEN_SOURCE, &in);
@@ -204,6 +205,9 @@ int wf_sync_file(int dirfd, const char *name)
 
 int wf_lower_priority(int nice_value, int io_class, int io_level)
 {
+    /* The macro below cuts off excess bits, which would make another class of a wrong one. */
+    if (io_class < IOPRIO_CLASS_NONE || io_class > IOPRIO_CLASS_IDLE || io_level < 0 || io_level > 7)
+        return EINVAL;
     if (setpriority(PRIO_PROCESS, 0, nice_value) != 0)
         return errno;
     return outcome((int)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(io_class, io_level)));

@@ -2,14 +2,15 @@
  *
  * Rules that hold for every function here:
  *   - no Python: a kernel runs without the interpreter lock and never calls back;
- *   - no global mutable state: two calls on different objects may run at the same time, two calls on the same object may not;
- *   - results go to memory of the caller; what a function allocates for the caller is named in its comment and freed with free();
- *   - a return value of type int is 0 or a positive errno unless the comment says otherwise; ENOMEM is the only errno that
- *     does not come from a system call (EINVAL for a file that is not a regular one excepted);
+ *   - no global mutable state: calls on different objects may run at the same time, calls on one object may not;
+ *   - results go to memory of the caller; what is allocated for the caller is named and freed with free();
+ *   - an int that is returned is 0 or a positive errno unless the comment says otherwise; ENOMEM, EINVAL (not a
+ *     regular file) and EIO (a source became shorter) may be our own, the others come from system calls;
  *   - a system call that is interrupted (EINTR) is repeated, a short read or write is continued;
- *   - bytes of a file are hostile: no read goes beyond what was read, and no allocation follows a length that a file states.
+ *   - bytes of a file are hostile: nothing is read behind them, and no allocation follows a length that they state.
  *
- * The formats are RocksDB's (db/log_format.h, db/version_edit.h, db/wal_edit.cc, db/blob/, table/format.cc), described in our own words.
+ * The formats are RocksDB's (db/log_format.h, db/version_edit.h, db/wal_edit.cc, db/blob/, table/format.cc),
+ * described in our own words.
  */
 #ifndef WALRUS_NATIVE_H
 #define WALRUS_NATIVE_H
@@ -34,16 +35,48 @@ static inline uint64_t wf_le64(const uint8_t *p)
     return (uint64_t)wf_le32(p) | (uint64_t)wf_le32(p + 4) << 32;
 }
 
-/* ---- cursor: bounds-checked decoding. Each function returns false, without a promise about the position, when the bytes
- * do not hold what is asked for. Varints longer than five (ten) bytes are refused, excess bits of the last byte are dropped, as in util/coding.cc. */
+/* ---- cursor: bounds-checked decoding. Each function returns false, without a promise about the position, when the
+ * bytes do not hold what is asked for. Varints longer than five (ten) bytes are refused, excess bits of the last byte
+ * are dropped, as in util/coding.cc. */
 struct wf_cursor {
     const uint8_t *at;
     const uint8_t *end;
 };
 
-bool wf_varint64(struct wf_cursor *cursor, uint64_t *value);
-bool wf_varint32(struct wf_cursor *cursor, uint32_t *value);
-bool wf_slice(struct wf_cursor *cursor, struct wf_cursor *slice); /* varint32 length, then that many bytes */
+bool wf_varint_long(struct wf_cursor *cursor, unsigned last_shift, uint64_t *value);
+
+/* Inline for the one-byte case, which most tags, levels and lengths are: decoding is half of a replay's time. */
+static inline bool wf_varint64(struct wf_cursor *cursor, uint64_t *value)
+{
+    if (cursor->at >= cursor->end || *cursor->at >= 0x80)
+        return wf_varint_long(cursor, 63, value);
+    *value = *cursor->at++;
+    return true;
+}
+
+static inline bool wf_varint32(struct wf_cursor *cursor, uint32_t *value)
+{
+    uint64_t wide;
+    if (cursor->at >= cursor->end || *cursor->at >= 0x80) {
+        if (!wf_varint_long(cursor, 28, &wide))
+            return false;
+        *value = (uint32_t)wide;
+        return true;
+    }
+    *value = *cursor->at++;
+    return true;
+}
+
+/* varint32 length, then that many bytes */
+static inline bool wf_slice(struct wf_cursor *cursor, struct wf_cursor *slice)
+{
+    uint32_t length;
+    if (!wf_varint32(cursor, &length) || length > (size_t)(cursor->end - cursor->at))
+        return false;
+    slice->at = cursor->at;
+    slice->end = cursor->at += length;
+    return true;
+}
 
 /* ---- crc32c.c. Kernel 0 is the portable one and the oracle of the others; 1 = SSE4.2, 2 = ARMv8 CRC. */
 enum { WF_CRC_PORTABLE = 0, WF_CRC_SSE42 = 1, WF_CRC_ARM = 2 };
@@ -106,13 +139,13 @@ void wf_log_close(struct wf_log *log); /* frees the buffers, leaves the descript
 
 /* ---- version_edit.c: a pull decoder for one version edit. It keeps nothing and allocates nothing. */
 enum wf_op_kind {
-    WF_OP_END,         /* the edit is decoded to its end */
-    WF_OP_BAD,         /* undecodable; edit->problem says what */
-    WF_OP_TABLE_DROP,  /* number, level */
-    WF_OP_TABLE_ADD,   /* number, level, size, blob, path */
-    WF_OP_BLOB_ADD,    /* number, count, bytes */
+    WF_OP_END,          /* the edit is decoded to its end */
+    WF_OP_BAD,          /* undecodable; edit->problem says what */
+    WF_OP_TABLE_DROP,   /* number, level */
+    WF_OP_TABLE_ADD,    /* number, level, size, blob, path */
+    WF_OP_BLOB_ADD,     /* number, count, bytes */
     WF_OP_BLOB_GARBAGE, /* number, count, bytes */
-    WF_OP_WAL_ADD,     /* number, size (UINT64_MAX: not synced) */
+    WF_OP_WAL_ADD,      /* number, size (UINT64_MAX: not synced) */
     WF_OP_KINDS
 };
 
@@ -128,19 +161,21 @@ struct wf_edit {
     bool in_group, family_add, family_drop;
     bool has_log, has_prev_log, has_next_file, has_last_sequence, has_min_log, has_comparator, has_db_id;
     uint64_t log, prev_log, next_file, last_sequence, min_log;
-    uint64_t wal_floor;                             /* WALs below are deleted; 0 = says nothing */
+    uint64_t wal_floor;                              /* WALs below are deleted; 0 = says nothing */
     struct wf_cursor family_name, comparator, db_id; /* point into the record */
-    size_t ops[WF_OP_KINDS];                        /* how many of each kind */
+    size_t ops[WF_OP_KINDS];                         /* how many of each kind */
     const char *problem;
     uint32_t problem_tag;
 };
 
-/* Decodes up to the next operation and stores the scalars that it passes in `edit` (zeroed by the caller before the first call). */
+/* Decodes up to the next operation and stores the scalars that it passes in `edit` (zeroed by the caller before the
+ * first call). */
 enum wf_op_kind wf_edit_next(struct wf_cursor *cursor, struct wf_edit *edit, struct wf_op *op);
 /* Decodes a whole edit; false = undecodable. */
 bool wf_edit_scan(const uint8_t *bytes, size_t length, struct wf_edit *edit);
 
-/* ---- file_map.c: open addressing, linear probing, removal by shifting back (no tombstones: a MANIFEST adds and removes for ever). */
+/* ---- file_map.c: open addressing, linear probing, removal by shifting back (no tombstones: a MANIFEST adds and
+ * removes for ever). */
 enum { WF_TABLE_SIZE = 0, WF_TABLE_BLOB = 1, WF_TABLE_LEVEL = 2, WF_TABLE_PATH = 3 };
 enum { WF_BLOB_COUNT = 0, WF_BLOB_BYTES = 1, WF_BLOB_GARBAGE_COUNT = 2, WF_BLOB_GARBAGE_BYTES = 3 };
 
@@ -148,7 +183,6 @@ struct wf_entry {
     uint64_t number;
     uint64_t v[4];
     uint32_t owner; /* 0 = free slot */
-    uint32_t extra;
 };
 
 struct wf_map {
@@ -158,16 +192,21 @@ struct wf_map {
 };
 
 struct wf_entry *wf_map_find(const struct wf_map *map, uint32_t owner, uint64_t number);
+/* So that a search a little later does not wait for memory. */
+void wf_map_prefetch(const struct wf_map *map, uint32_t owner, uint64_t number);
 bool wf_map_full(const struct wf_map *map); /* the next insertion needs wf_map_grow first */
 /* Moves what `dead` does not condemn to a table that has room for more; ENOMEM leaves the map as it is. */
-int wf_map_grow(struct wf_map *map, bool (*dead)(const void *context, const struct wf_entry *entry), const void *context);
+int wf_map_grow(struct wf_map *map, bool (*dead)(const void *context, const struct wf_entry *entry),
+                const void *context);
 void wf_map_insert(struct wf_map *map, const struct wf_entry *entry); /* not full, key not there */
 void wf_map_remove(struct wf_map *map, struct wf_entry *entry);
 
-/* ---- manifest_state.c, manifest_undo.c: what the edits so far amount to. A unit (an edit or an atomic group) is applied whole or not at all. */
+/* ---- manifest_state.c, manifest_undo.c: what the edits so far amount to. A unit (an edit or an atomic group) is
+ * applied whole or not at all. */
 struct wf_family {
     uint32_t id;
-    enum { WF_FAMILY_LIVE, WF_FAMILY_DROPPED, WF_FAMILY_DEAD } life; /* DROPPED: by the unit that is not committed yet */
+    /* DROPPED: by the unit that is not committed yet */
+    enum { WF_FAMILY_LIVE, WF_FAMILY_DROPPED, WF_FAMILY_DEAD } life;
     uint64_t log;
     uint8_t *name, *comparator; /* owned; may be NULL when empty */
     size_t name_length, comparator_length;
@@ -191,7 +230,8 @@ struct wf_scalars {
 
 struct wf_state {
     struct wf_map maps[WF_MAPS];
-    struct wf_family *families; /* the owner of an entry is its family's index + 1, so a drop kills all its files at once */
+    /* The owner of a file's entry is its family's index + 1, so dropping the family kills all its files at once. */
+    struct wf_family *families;
     size_t families_capacity;
     struct wf_scalars now, committed;
     struct wf_undo *undo;
@@ -200,7 +240,8 @@ struct wf_state {
 
 int wf_state_init(struct wf_state *state);
 void wf_state_free(struct wf_state *state);
-/* Applies one decoded edit on top of what the unit did so far. *problem is set, and 0 returned, if the edit contradicts the state. */
+/* Applies one decoded edit on top of what the unit did so far. *problem is set, and 0 returned, if the edit contradicts
+ * the state. */
 int wf_state_apply(struct wf_state *state, const uint8_t *bytes, size_t length, const struct wf_edit *edit,
                    const char **problem, uint64_t *problem_number);
 void wf_state_commit(struct wf_state *state);
@@ -215,8 +256,10 @@ struct wf_listed {
 
 int wf_list_tables(const struct wf_state *state, struct wf_listed **list, size_t *count);
 int wf_list_blobs(const struct wf_state *state, struct wf_listed **list, size_t *count);
-int wf_list_wals(const struct wf_state *state, struct wf_listed **list, size_t *count);          /* number, size (UINT64_MAX: unknown) */
-int wf_list_families(const struct wf_state *state, const struct wf_family ***list, size_t *count); /* the array is the caller's, its elements are not */
+/* Only number and size, UINT64_MAX where it is unknown. */
+int wf_list_wals(const struct wf_state *state, struct wf_listed **list, size_t *count);
+/* The array is the caller's, its elements are not. */
+int wf_list_families(const struct wf_state *state, const struct wf_family ***list, size_t *count);
 
 /* ---- manifest.c */
 struct wf_replay {
@@ -229,7 +272,8 @@ struct wf_replay {
 
 int wf_replay_init(struct wf_replay *replay);
 void wf_replay_free(struct wf_replay *replay);
-/* Reads from replay->offset on; limit < 0 = to the end of the file. After an errno the replay is valid and may be fed again. */
+/* Reads from replay->offset on; limit < 0 = to the end of the file. After an errno the replay is valid and may be fed
+ * again. */
 int wf_replay_feed(struct wf_replay *replay, int fd, int64_t limit, uint64_t *applied);
 
 /* ---- wal.c */
@@ -272,6 +316,7 @@ int wf_rename_file(int from_dir, const char *from, int to_dir, const char *to);
 int wf_unlink_file(int dirfd, const char *name);
 int wf_sync_file(int dirfd, const char *name); /* also a directory */
 int wf_exchange(int from_dir, const char *from, int to_dir, const char *to);
-int wf_lower_priority(int nice_value, int io_class, int io_level); /* of the calling thread, and of threads it starts later */
+/* Of the calling thread, and of threads and processes it starts later. EINVAL: no such class (0…3) or level (0…7). */
+int wf_lower_priority(int nice_value, int io_class, int io_level);
 
 #endif

@@ -94,7 +94,8 @@ def table_identities(dirfd: int, names: Sequence[_Name], /) -> list[tuple[int, s
 
     status: 0 = fine (the ids may be empty in old files), > 0 = errno, -1 = not a readable table file.
     Checksums are not verified; a session id with other characters than letters, digits and '-' gives -1, so
-    that it can be used in a file name. Legacy, plain and cuckoo tables are read too.
+    that it can be used in a file name. Legacy, plain and cuckoo tables are read too. Names below /proc are
+    followed: there a descriptor of a file (/proc/<pid>/fd/<n>) is a link.
     """
 
 def stat_files(dirfd: int, names: Sequence[_Name], /) -> list[tuple[int, int, int, int, int, int]]:

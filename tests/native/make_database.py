@@ -1,4 +1,4 @@
-"""Run in a process of its own: makes a RocksDB (9.8, rocksdict), says what it consists of, and holds it open until stdin ends.
+"""Run in a process of its own: makes a RocksDB (9.8, rocksdict) and holds it open until stdin ends.
 
     python make_database.py DIRECTORY SEED SHAPE
 
@@ -20,7 +20,7 @@ SHAPES = ("plain", "atomic", "recycled", "rotated")
 def options(shape: str, *, blobs: bool = False) -> Options:
     made = Options(raw_mode=True)
     made.create_if_missing(True)
-    made.set_write_buffer_size(64 << 10)
+    made.set_write_buffer_size(4 << 20)
     made.set_disable_auto_compactions(True)
     if shape == "atomic":
         made.set_atomic_flush(True)
@@ -78,7 +78,7 @@ def main() -> None:
     database = Rdict(path, options(shape))
     families = work(database, shape, random.Random(int(seed)))
     database.flush_wal(True)
-    print(json.dumps(report(database, families), default=str), flush=True)  # noqa: T201
+    print(json.dumps(report(database, families), default=str), flush=True)
     sys.stdin.read()
     for name, family in families.items():
         if name != "default":

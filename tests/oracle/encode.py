@@ -27,9 +27,7 @@ def prefixed(data: bytes) -> bytes:
 
 def tagged(tag: int, *values: int | bytes) -> bytes:
     """A tag, then numbers as varints and bytes with their length."""
-    return varint(tag) + b"".join(
-        prefixed(value) if isinstance(value, bytes) else varint(value) for value in values
-    )
+    return varint(tag) + b"".join(prefixed(value) if isinstance(value, bytes) else varint(value) for value in values)
 
 
 def physical(kind: int, payload: bytes, log_number: int | None = None) -> bytes:
@@ -51,11 +49,12 @@ class LogWriter:
         header = 7 if self.log_number is None else 11
         base = 0 if self.log_number is None else 4
         first = True
+        rest = memoryview(payload)
         while True:
             if self.room() < header:
                 self.data += bytes(self.room())
-            part, payload = payload[: self.room() - header], payload[self.room() - header :]
-            last = not payload
+            part, rest = bytes(rest[: self.room() - header]), rest[self.room() - header :]
+            last = not rest
             kind = {(True, True): FULL, (True, False): FIRST, (False, False): MIDDLE, (False, True): LAST}
             self.data += physical(kind[first, last] + base, part, self.log_number)
             first = False
@@ -161,19 +160,20 @@ def table(
     *,
     version: int = 5,
     magic: int = 0x88E241B785F4CFF7,
+    before: int = 0,
     gap: int = 0,
     compression: int = 0,
 ) -> bytes:
-    """A table file with nothing but properties; `gap` bytes lie between them and the metaindex."""
+    """`before` zero bytes instead of data blocks, the properties, `gap` zero bytes, metaindex and footer."""
     old = magic in (0xDB4775248B80FB57, 0x4F3418EB7A8F13B8)
     has_trailers = magic in (0x88E241B785F4CFF7, 0xDB4775248B80FB57)
     trailer = bytes([compression]) + bytes(4) if has_trailers else b""
-    data = b""
+    data = bytes(before)
     index: list[tuple[bytes, bytes]] = []
     if properties is not None:
         content = block(sorted((key.encode(), value) for key, value in properties.items()))
-        index = [(b"rocksdb.properties", varint(0) + varint(len(content)))]
-        data = content + trailer + bytes(gap)
+        index = [(b"rocksdb.properties", varint(before) + varint(len(content)))]
+        data += content + trailer + bytes(gap)
     metaindex = block(index)
     offset = len(data)
     data += metaindex + (bytes(5) if has_trailers else b"")

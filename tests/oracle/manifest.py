@@ -199,9 +199,7 @@ class ManifestTwin:
         self.group = []
         try:
             if len(data) < self.offset:
-                raise LogEndError(
-                    CORRUPT, "the file ends before the last edit that was read, which ends", self.offset
-                )
+                raise LogEndError(CORRUPT, "the file ends before the last edit that was read, which ends", self.offset)
             for record in LogReader(data, self.offset).records():
                 self.take(record)
         except LogEndError as end:

@@ -77,9 +77,7 @@ def _bytes(source: int, target: int) -> None:
             data = data[os.write(target, data) :]
 
 
-def _new_file(
-    content: Callable[[int, int], None], src_dir: int, source: str, dst_dir: int, target: str
-) -> None:
+def _new_file(content: Callable[[int, int], None], src_dir: int, source: str, dst_dir: int, target: str) -> None:
     src = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=src_dir)
     try:
         found = os.fstat(src)
