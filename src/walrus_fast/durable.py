@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from walrus_fast.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from walrus_fast.files import Files
 
-__all__ = ["publish", "write_file"]
+__all__ = ["publish", "undone_by", "write_file"]
+
+
+@contextmanager
+def undone_by(undo: Callable[[], object]) -> Iterator[None]:
+    """When the block fails, undo what it did.
+
+    The block's error is the one that leaves here. On a full or dead disk the undoing often fails as well: then
+    leftovers stay, which the next writer sweeps, and the error carries a note of it.
+    """
+    try:
+        yield
+    except BaseException as exc:
+        try:
+            undo()
+        except StorageError as second:
+            exc.add_note(f"and then cleaning up failed: {second.message}")
+        raise
 
 
 def write_file(files: Files, path: Path, data: bytes, *, sync: bool, mode: int = 0o640) -> None:
@@ -20,7 +39,7 @@ def write_file(files: Files, path: Path, data: bytes, *, sync: bool, mode: int =
     Raises: StorageError. The entry itself is durable only once the caller has synced the directory.
     """
     fd = files.create(path, mode)
-    try:
+    with undone_by(lambda: files.unlink(path, missing_ok=True)):
         try:
             files.write_all(fd, data)
             if files.size_of(fd) != len(data):
@@ -29,9 +48,6 @@ def write_file(files: Files, path: Path, data: bytes, *, sync: bool, mode: int =
                 files.sync(fd, path)
         finally:
             files.close(fd)
-    except BaseException:
-        files.unlink(path, missing_ok=True)
-        raise
 
 
 def publish(files: Files, path: Path, data: bytes, *, temporary: Path, sync: bool) -> None:

@@ -5,15 +5,16 @@
     │   ├── DatabaseNotFound          10  no database at that path
     │   ├── DatabaseDamaged           11  files are missing or do not match the MANIFEST
     │   ├── DatabaseOwned             12  a running process holds its LOCK
-    │   ├── SnapshotUnstable          13  the database changed too fast for the allowed rounds
-    │   └── DatabaseUnsupported       14  a feature or file format that we do not know
+    │   └── SnapshotUnstable          13  the database changed too fast for the allowed rounds
+    ├── ConfigInvalid                 15  the configuration file says something that cannot be
     ├── RepositoryError
     │   ├── RepositoryNotFound        20  no repository at that path
     │   ├── RepositoryUnusable        21  the path cannot be a repository
     │   ├── RepositoryForeign         22  the folder holds files that are not a repository's
     │   ├── RepositoryBusy            23  another writer or a reader holds it
     │   ├── BackupNotFound            24  no backup with that id
-    │   └── BackupDamaged             25  a backup is not what was written
+    │   ├── BackupDamaged             25  a backup is not what was written
+    │   └── BackupPinned              26  a backup is to be kept until it is unpinned
     ├── StorageError                  30  a file operation failed
     │   ├── FileMissing               30
     │   ├── FileExists                30
@@ -24,6 +25,15 @@
     ├── RestoreRefused                35  the target is not ours to replace
     ├── WorkerDied                    40
     ├── TimedOut                      41
+    ├── ServerError
+    │   ├── ServerUnreachable         50  no server answers on the socket
+    │   ├── SocketInUse               51  another server answers on the socket
+    │   ├── SocketUnusable            52  no socket can be made at that path
+    │   ├── ProtocolViolation         53  the other side does not speak the protocol
+    │   ├── PeerRefused               54  the caller is neither the server's user nor root
+    │   ├── QueueFull                 55  too many jobs or requests are waiting
+    │   ├── JobNotFound               56  no job with that id
+    │   └── ServerStopping            57  the server accepts no more work
     └── Cancelled                    130
 
 `code` is stable and goes over the wire and into JSON; `exit_status` is the process's; `hint` tells the
@@ -104,12 +114,12 @@ class SnapshotUnstable(DatabaseError):
     default_hint = "The database rewrites its MANIFEST faster than it can be read. Try again, or raise --max-rounds."
 
 
-class DatabaseUnsupported(DatabaseError):
-    """The database uses a format or a set-up that this version does not know."""
+class ConfigInvalid(WalrusFastError):
+    """The configuration file cannot be read, or a value in it cannot be."""
 
-    code = "database-unsupported"
-    exit_status = 14
-    default_hint = "A newer walrus-fast may know it."
+    code = "config-invalid"
+    exit_status = 15
+    default_hint = "`walrus-node config check --config-path FILE` says whether a file is right before a node reads it."
 
 
 class RepositoryError(WalrusFastError):
@@ -164,6 +174,14 @@ class BackupDamaged(RepositoryError):
     code = "backup-damaged"
     exit_status = 25
     default_hint = "Nothing was deleted. `checkpoint verify` shows which other backups are whole."
+
+
+class BackupPinned(RepositoryError):
+    """The backup is pinned: nothing deletes it."""
+
+    code = "backup-pinned"
+    exit_status = 26
+    default_hint = "`checkpoint unpin` lets go of it."
 
 
 class StorageError(WalrusFastError):
@@ -246,6 +264,78 @@ class TimedOut(WalrusFastError):
     retryable = True
 
 
+class ServerError(WalrusFastError):
+    """Something about the admin server, its socket or a request to it."""
+
+    code = "server"
+    exit_status = 50
+
+
+class ServerUnreachable(ServerError):
+    """No server answers on the socket, or it went away in the middle."""
+
+    code = "server-unreachable"
+    retryable = True
+    default_hint = "Is the node running, and is --socket-path its admin_socket_path?"
+
+
+class SocketInUse(ServerError):
+    """A server answers on the socket already; its socket is not taken from it."""
+
+    code = "socket-in-use"
+    exit_status = 51
+    default_hint = "Stop the other server first, or give this one another admin_socket_path."
+
+
+class SocketUnusable(ServerError):
+    """The path cannot be this server's socket: too long, another user's, or not a socket."""
+
+    code = "socket-unusable"
+    exit_status = 52
+
+
+class ProtocolViolation(ServerError):
+    """The other side sent something that is not of the protocol, or too much of it."""
+
+    code = "protocol-violation"
+    exit_status = 53
+    default_hint = "docs/protocol.md describes it. Are the client and the server of the same version?"
+
+
+class PeerRefused(ServerError):
+    """The caller is neither the user that the server runs as nor root."""
+
+    code = "peer-refused"
+    exit_status = 54
+    default_hint = "Run it as the node's user, e.g. sudo -u walrus."
+
+
+class QueueFull(ServerError):
+    """As many jobs or requests wait as may wait."""
+
+    code = "queue-full"
+    exit_status = 55
+    retryable = True
+    default_hint = "Wait until some are done, or cancel some."
+
+
+class JobNotFound(ServerError):
+    """No job with that id, or none at all."""
+
+    code = "job-not-found"
+    exit_status = 56
+    default_hint = "`checkpoint status` shows the jobs of this run of the server; `checkpoint list` the backups."
+
+
+class ServerStopping(ServerError):
+    """The server is on its way out."""
+
+    code = "server-stopping"
+    exit_status = 57
+    retryable = True
+    default_hint = "Try again when it has been started again."
+
+
 class Cancelled(WalrusFastError):
     """Stopped on request; all work was stopped and cleaned up first."""
 
@@ -273,3 +363,15 @@ def storage_error(number: int, action: str, path: Path | str) -> StorageError:
     """The storage error for an errno, e.g. `storage_error(ENOSPC, "write", path)`."""
     kind = _KINDS.get(number, StorageError)
     return kind(f"cannot {action} {path}: {os.strerror(number)}", number=number, path=str(path))
+
+
+def error_of_code(code: str, message: str, *, hint: str, exit_status: int) -> WalrusFastError:
+    """The error that another process of ours described; a code of a newer version becomes a plain error."""
+    kinds = [WalrusFastError]
+    for kind in kinds:
+        if kind.code == code and kind is not WalrusFastError:
+            return _rebuild(kind, message, {"message": message, "hint": hint})
+        kinds.extend(kind.__subclasses__())
+    return _rebuild(
+        WalrusFastError, message, {"message": message, "hint": hint, "code": code, "exit_status": exit_status}
+    )

@@ -7,6 +7,7 @@ which `OSError` becomes a `StorageError`. An instance holds no state and can be 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["FileStat", "Files", "HERE"]
 
 HERE = -100  # AT_FDCWD: names are paths of their own
+_FICLONE = 0x40049409  # linux/fs.h; the fcntl module names it from Python 3.12 on
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -39,11 +41,20 @@ class FileStat:
 
 
 @contextmanager
-def _translated(action: str, path: Path | str) -> Iterator[None]:
+def _translated(action: str, path: Path | str | int) -> Iterator[None]:
+    """Makes OSError a StorageError that names the file; of an open descriptor, what is open."""
     try:
         yield
     except OSError as exc:
-        raise storage_error(exc.errno or 0, action, path) from exc
+        named = _name_of(path) if isinstance(path, int) else path
+        raise storage_error(exc.errno or 0, action, named) from exc
+
+
+def _name_of(fd: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return f"descriptor {fd}"  # closed: its number is all that is left
 
 
 class Files:
@@ -75,12 +86,12 @@ class Files:
 
     def close(self, fd: int) -> None:
         """Close a descriptor. Errors of a delayed write surface here on some network file systems."""
-        with _translated("close", f"descriptor {fd}"):
+        with _translated("close", fd):
             os.close(fd)
 
     def read_into(self, fd: int, buffer: memoryview) -> int:
         """Read up to `len(buffer)` bytes at the descriptor's position; 0 at the end."""
-        with _translated("read", f"descriptor {fd}"):
+        with _translated("read", fd):
             return os.readv(fd, [buffer])
 
     def read_bytes(self, path: Path | str, limit: int = 1 << 30) -> bytes:
@@ -101,14 +112,14 @@ class Files:
     def write_all(self, fd: int, data: bytes | memoryview) -> None:
         """Write every byte; short writes go on until done."""
         view = memoryview(data)
-        with _translated("write", f"descriptor {fd}"):
+        with _translated("write", fd):
             while view:
                 view = view[os.write(fd, view) :]
 
     def copy_prefix(self, source_fd: int, target_fd: int, length: int) -> None:
         """Copy `length` bytes from offset 0, in the kernel where it can (shared extents on btrfs and XFS)."""
         done = 0
-        with _translated("copy to", f"descriptor {target_fd}"):
+        with _translated("write", target_fd):
             while done < length:
                 try:
                     count = os.copy_file_range(source_fd, target_fd, min(length - done, 1 << 30), done, done)
@@ -147,6 +158,11 @@ class Files:
         with _translated("link", target):
             os.link(source, target, follow_symlinks=False)
 
+    def symlink(self, source: Path | str, target: Path | str) -> None:
+        """Make `target` a symbolic link to `source`, which may lie on another file system and is not touched."""
+        with _translated("link", target):
+            os.symlink(source, target)
+
     def unlink(self, path: Path | str, *, missing_ok: bool = False) -> None:
         """Remove a file's name."""
         try:
@@ -172,11 +188,14 @@ class Files:
             os.rmdir(path)
 
     def remove_tree(self, path: Path) -> None:
-        """Remove a directory of ours with all that is in it; fine when it is gone. Links are not followed."""
-        try:
-            entries = self.list_directory(path)
-        except FileMissing:
+        """Remove a directory of ours with all that is in it; fine when it is gone. Links are not followed.
+
+        What is no directory (a link to one, a file) is removed itself.
+        """
+        if not self.is_directory(path):
+            self.unlink(path, missing_ok=True)
             return
+        entries = self.list_directory(path)
         names = [name for name, is_directory in entries if not is_directory]
         for name, is_directory in entries:
             if is_directory:
@@ -197,6 +216,14 @@ class Files:
         with _translated("list", path), os.scandir(path) as entries:
             return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
 
+    def is_directory(self, path: Path | str) -> bool:
+        """Whether a directory is there; a link to one is none."""
+        with _translated("stat", path):
+            try:
+                return stat.S_ISDIR(os.lstat(path).st_mode)
+            except FileNotFoundError:
+                return False
+
     def stat(self, path: Path | str) -> FileStat:
         """Identity of a regular file; links are not followed."""
         with _translated("stat", path):
@@ -205,9 +232,14 @@ class Files:
             raise StorageError(f"cannot use {path}: not a regular file", path=str(path))
         return FileStat(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
+    def device_of(self, path: Path | str) -> int:
+        """The device number of the file system that holds `path`."""
+        with _translated("stat", path):
+            return os.stat(path).st_dev
+
     def size_of(self, fd: int) -> int:
         """Size in bytes of an open file."""
-        with _translated("stat", f"descriptor {fd}"):
+        with _translated("stat", fd):
             return os.fstat(fd).st_size
 
     def free_bytes(self, path: Path | str) -> int:
@@ -238,7 +270,7 @@ class Files:
 
     def forget_cached(self, fd: int) -> None:
         """Tell the kernel that these pages are not needed again (they push out nobody else's)."""
-        with _translated("advise on", f"descriptor {fd}"):
+        with _translated("advise on", fd):
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def stat_many(self, directory: int, names: Sequence[str]) -> list[tuple[int, int, int, int, int, int]]:
@@ -252,6 +284,21 @@ class Files:
     def clone_many(self, source: int, names: Sequence[str], target: int, to: Sequence[str]) -> list[int]:
         """Reflink `names` in `source` as new files `to` in `target`."""
         return _native.clone_files(source, names, target, to)
+
+    def clone_pinned(self, source: str, target: str) -> int:
+        """Reflink what `open_pinned` opens as a new file; an errno, 0 is success."""
+        source_fd, target_fd = self.open_pinned(source), -1
+        try:
+            target_fd = self.create(target)
+            fcntl.ioctl(target_fd, _FICLONE, source_fd)
+        except OSError as exc:
+            self.unlink(target, missing_ok=True)
+            return exc.errno or errno.EIO
+        finally:
+            for fd in (source_fd, target_fd):
+                if fd >= 0:
+                    self.close(fd)
+        return 0
 
     def rename_many(self, source: int, names: Sequence[str], target: int, to: Sequence[str]) -> list[int]:
         """Rename; an existing target is not replaced (EEXIST) where the file system can tell."""
@@ -277,5 +324,5 @@ class Files:
 
     def map_shared(self, fd: int, length: int) -> mmap.mmap:
         """Shared mapping of an open file, for counters that processes share."""
-        with _translated("map", f"descriptor {fd}"):
+        with _translated("map", fd):
             return mmap.mmap(fd, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)

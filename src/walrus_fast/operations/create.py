@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from walrus_fast.errors import DiskFull
 from walrus_fast.methods import Method, TransferMode
-from walrus_fast.operations.ingest import Ingest
+from walrus_fast.operations.ingest import PINS, Ingest
 from walrus_fast.operations.progress import JobProgress, Phase, observed, silent
 from walrus_fast.repository.commit import commit_backup, next_backup_id
 from walrus_fast.repository.known import HeldFiles
@@ -18,13 +18,14 @@ from walrus_fast.repository.lock import lock_to_write
 from walrus_fast.repository.manifest import BackupManifest, StoredFile
 from walrus_fast.repository.meta import BackupMeta, MetaFile
 from walrus_fast.repository.staging import staging_folder
+from walrus_fast.rocksdb.manifest import read_current
 from walrus_fast.snapshot.attach import attach
 from walrus_fast.snapshot.pin_folder import default_pin_directory, job_pin_folder
 from walrus_fast.transfer.pool import TransferPool
 from walrus_fast.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from walrus_fast.files import Files
@@ -85,63 +86,53 @@ def create_backup(
     """
     started = time.monotonic()
     observer(JobProgress(Phase.PINNING))
+    read_current(files, request.source.database)  # a mistyped path must not leave an empty repository behind
     layout = prepare_repository(files, request.repository)
     with ExitStack() as stack:
         stack.enter_context(lock_to_write(files, layout.lock, wait_seconds=request.wait_seconds))
         staging = stack.enter_context(staging_folder(files, layout))
         held = HeldFiles(files, layout)
-        pins, scratch = staging / "pins", staging / "scratch"
-        for folder in (pins, scratch):
-            files.make_directory(folder, 0o700)
-        pin_folders = [pins]
-        pin_dir = request.pin_dir or default_pin_directory(request.source.database)
-        if (sibling := stack.enter_context(job_pin_folder(files, pin_dir, staging.name))) is not None:
-            pin_folders.append(sibling)
-        snapshot = stack.enter_context(
-            attach(
-                files,
-                request.source,
-                pin_folders=pin_folders,
-                scratch=scratch,
-                held=lambda live, stat: held.find(live.name, stat) is not None,
-            )
-        )
+        snapshot = stack.enter_context(_snapshot(files, request, staging, held))
         backup_id = next_backup_id(files, layout)
-        private = staging / "private"
-        files.make_directory(private)
-        ingest = Ingest(
-            files,
-            layout,
-            snapshot,
-            held,
-            mode=request.mode,
-            staging=staging,
-            pins=pins,
-            private=private,
-            backup_id=backup_id,
-        )
+        ingest = Ingest(files, layout, snapshot, held, mode=request.mode, staging=staging, backup_id=backup_id)
         _check_room(files, layout, ingest.bytes_to_write)
         with TransferPool(files, workers=request.workers, rate=rate) as pool:
             ingest.run(pool, sync=request.sync, report=observed(observer, Phase.TRANSFERRING))
         observer(JobProgress(Phase.COMMITTING))
-        stored = ingest.stored
+        stored, created = ingest.stored, now()
+        meta_files = tuple(MetaFile(file.path, file.crc32c) for file in stored)
         commit_backup(
             files,
             layout,
             staging,
             backup_id=backup_id,
             shared=ingest.placements,
-            private=private,
-            meta=BackupMeta(
-                timestamp=int(now()),
-                sequence=snapshot.captured_sequence,
-                files=tuple(MetaFile(file.path, file.crc32c) for file in stored),
-                metadata=request.metadata,
-            ),
-            manifest=lambda digest: _manifest(snapshot, backup_id, now(), digest, stored),
+            private=ingest.private,
+            meta=BackupMeta(int(created), snapshot.captured_sequence, meta_files, request.metadata),
+            manifest=lambda digest: _manifest(snapshot, backup_id, created, digest, stored),
             sync=request.sync,
         )
         return _report(backup_id, snapshot, ingest, time.monotonic() - started)
+
+
+@contextmanager
+def _snapshot(files: Files, request: CreateRequest, staging: Path, held: HeldFiles) -> Iterator[Snapshot]:
+    """Pin what the repository does not hold: in staging, else beside the database, else by descriptor."""
+    pins, scratch = staging / PINS, staging / "scratch"
+    for folder in (pins, scratch):
+        files.make_directory(folder, 0o700)
+    pin_dir = request.pin_dir or default_pin_directory(request.source.database)
+    with (
+        job_pin_folder(files, pin_dir, staging.name) as sibling,
+        attach(
+            files,
+            request.source,
+            pin_folders=[pins] if sibling is None else [pins, sibling],
+            scratch=scratch,
+            held=lambda live, stat: held.find(live.name, stat) is not None,
+        ) as snapshot,
+    ):
+        yield snapshot
 
 
 def _check_room(files: Files, layout: Layout, needed: int) -> None:

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from walrus_fast.transfer.pool import TransferPool
     from walrus_fast.transfer.task import TransferredFile
 
-__all__ = ["Ingest"]
+__all__ = ["PINS", "Ingest"]
+
+PINS = "pins"  # the folder in staging that holds link pins: names that may be moved into the repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,10 @@ class _Pending:
 
 
 class Ingest:
-    """Plans the transfer of one snapshot, runs it, and holds the outcome. `run` is called once."""
+    """Plans the transfer of one snapshot, runs it, and holds the outcome. `run` is called once.
+
+    `private` becomes the backup's private folder, `placements` its new shared files.
+    """
 
     def __init__(
         self,
@@ -62,19 +67,18 @@ class Ingest:
         *,
         mode: TransferMode,
         staging: Path,
-        pins: Path,
-        private: Path,
         backup_id: int,
     ) -> None:
         self._files = files
         self._layout = layout
         self._snapshot = snapshot
         self._mode = mode
-        self._pins = pins
-        self._private = private
+        self._pins = staging / PINS
+        self.private = staging / "private"
         self._prefix = f"private/{backup_id}/"
         self._incoming = staging / "incoming"
         files.make_directory(self._incoming, 0o700)
+        files.make_directory(self.private)
         self._stored: list[StoredFile] = []
         self._pending: list[_Pending] = []
         self.placements: list[Placement] = []
@@ -155,7 +159,7 @@ class Ingest:
     def _plan_wals(self) -> None:
         """WALs are a backup's own. Our copies lie on the repository's disk already and are only moved."""
         for wal in self._snapshot.wals:
-            target = self._private / wal.name
+            target = self.private / wal.name
             here = wal.ours or (wal.is_link and Path(wal.source).parent == self._pins)
             if here and (wal.ours or self._mode in (TransferMode.AUTO, TransferMode.HARDLINK)):
                 self._files.rename(wal.source, target)
@@ -168,7 +172,7 @@ class Ingest:
 
     def _add_small_files(self) -> None:
         snapshot = self._snapshot
-        manifest = self._private / snapshot.manifest_name
+        manifest = self.private / snapshot.manifest_name
         self._files.rename(snapshot.manifest_copy, manifest)
         item = TransferItem(str(manifest), None, snapshot.manifest_size)
         self._pending.append(_Pending(item, self._prefix + snapshot.manifest_name, None, Method.COPY))
@@ -177,7 +181,7 @@ class Ingest:
             self._write(snapshot.options.name, snapshot.options.contents)
 
     def _write(self, name: str, contents: bytes) -> None:
-        write_file(self._files, self._private / name, contents, sync=False)
+        write_file(self._files, self.private / name, contents, sync=False)
         crc, xxh3 = checksums_of(contents)
         self._stored.append(StoredFile(self._prefix + name, len(contents), crc, xxh3, Method.COPY, 0, 0))
         self.bytes_by_method[Method.COPY] += len(contents)

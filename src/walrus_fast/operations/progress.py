@@ -19,6 +19,7 @@ class Phase(StrEnum):
     PINNING = "pinning"
     TRANSFERRING = "transferring"
     VERIFYING = "verifying"
+    PROVING = "proving"
     COMMITTING = "committing"
     EXCHANGING = "exchanging"
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from walrus_fast.errors import BackupDamaged, DatabaseError, RestoreRefused
+from walrus_fast.rocksdb.identity import read_database_id
 from walrus_fast.rocksdb.manifest import ManifestReader
 from walrus_fast.rocksdb.ownership import owned_by, owner_pid
 
@@ -54,7 +55,7 @@ def _database_id(files: Files, target: Path) -> str:
     try:
         with ManifestReader(files, target) as reader:
             reader.refresh()
-            return reader.live_set().database_id
+            return reader.live_set().database_id or read_database_id(files, target)
     except DatabaseError:
         return ""  # no database or a damaged one: there is nothing that could be confused
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from walrus_fast.durable import write_file
 from walrus_fast.errors import BackupDamaged, DiskFull, StorageError
 from walrus_fast.methods import Method, TransferMode
 from walrus_fast.operations.progress import Phase, observed
@@ -98,13 +99,21 @@ class RestoreTransfer:
         return TransferItem(str(self._layout.root / file.path), str(into / file.name), file.size or 0, methods)
 
     def _check_room(self, items: list[TransferItem]) -> None:
-        needed = sum(item.size for item in items if item.methods == (Method.COPY,))
+        # Elsewhere nothing can be shared: the files that would rather be cloned or linked are copied too.
+        shares = self._files.device_of(self._folder.incoming) == self._files.device_of(self._layout.root)
+        needed = sum(item.size for item in items if item.methods[0] is Method.COPY or not shares)
         free = self._files.free_bytes(self._folder.incoming)
         if needed > free:
             raise DiskFull(f"the restore needs {needed} bytes beside {self._folder.target} and {free} are free")
 
     def finish(self) -> None:
         """Give what was brought in the owner of what it replaces, and make it durable. Raises: StorageError."""
+        manifest = self._backup.manifest
+        if manifest is not None and manifest.database_id:
+            # A backup holds no IDENTITY. Without it, RocksDB would give the database a new id where the MANIFEST
+            # has none, and the next restore would take it for another node's.
+            identity = self._folder.incoming / "IDENTITY"
+            write_file(self._files, identity, manifest.database_id.encode(), sync=False)
         like = self._folder.target if self._folder.target.exists() else self._folder.target.parent
         for directory in (self._folder.incoming, self._folder.incoming_wals):
             if directory is not None:

@@ -1,46 +1,53 @@
-"""Verify: read every file of a backup and compare it with its checksums."""
+"""Verify: prove, tier by tier, that backups are what was stored and can be restored."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from walrus_fast.operations.progress import Phase, observed, silent
+from walrus_fast.errors import StorageError
+from walrus_fast.operations.damage import checksum_problem, named_in
+from walrus_fast.operations.progress import silent
+from walrus_fast.operations.sample import Sample
+from walrus_fast.operations.tier_checks import BackupVerdict, TierChecks
+from walrus_fast.probe.runner import STALL_SECONDS
 from walrus_fast.repository.catalog import load_catalog, pick_backup
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.repository.lock import lock_to_read
-from walrus_fast.transfer.pool import TransferPool
-from walrus_fast.transfer.task import FailedFile, TransferItem
+from walrus_fast.repository.verification import Proof, Tier, load_record, next_run, save_record, save_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
     from pathlib import Path
 
     from walrus_fast.files import Files
     from walrus_fast.operations.progress import Observer
-    from walrus_fast.repository.catalog import Backup, BackupFile
-    from walrus_fast.transfer.task import TransferredFile
+    from walrus_fast.repository.layout import Layout
 
 __all__ = ["BackupVerdict", "VerifyReport", "checksum_problem", "verify_backups"]
 
-
-@dataclass(frozen=True, slots=True)
-class BackupVerdict:
-    """What was found of one backup; no problems means that every byte is what was stored."""
-
-    backup_id: int
-    files: int
-    bytes: int
-    problems: tuple[str, ...]
+_DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """`files_read` and `bytes_read` count each shared file once, however many backups it belongs to."""
+    """`files_read` and `bytes_read` count each shared file once, however many backups it belongs to. `notes` are about
+    the repository.
+
+    `part` of `parts` is the sample that was read. `not_recorded` says why the result could not be stored with
+    the backups, "" when it was.
+    """
 
     backups: tuple[BackupVerdict, ...]
     files_read: int
     bytes_read: int
+    asked: Tier
+    part: int
+    parts: int
+    not_recorded: str
+    seconds: float
+    notes: tuple[str, ...] = ()
 
     @property
     def damaged(self) -> tuple[BackupVerdict, ...]:
@@ -53,48 +60,86 @@ def verify_backups(
     repository: Path,
     *,
     ids: Sequence[int] = (),
+    tier: Tier = Tier.CHECKSUMS,
+    sample: Sample | None = None,
+    scratch_dir: Path | None = None,
     workers: int = 2,
     observer: Observer = silent,
     rate: Callable[[], int] = lambda: 0,
     wait_seconds: float = 0.0,
+    stall_seconds: float = STALL_SECONDS,
+    now: Callable[[], float] = time.time,
 ) -> VerifyReport:
-    """Check backups `ids`, or all. Nothing is written or deleted.
+    """Check backups `ids`, or all, up to a tier. Nothing is deleted; only the result is written, beside them.
 
-    Sizes first, then crc32c and, where we know it, xxh3 of every byte; a file that several backups share is read
-    once. Raises: RepositoryNotFound, BackupNotFound, RepositoryBusy, StorageError. Damage is in the report.
+    A tier is checked for all of them before the next one begins, so what is cheap to find is found first; a
+    file that several backups share is read once. A backup that fails a tier is not asked for the next. What
+    `observer` raises cancels: workers and probes are killed, the scratch is removed, nothing is recorded.
+    Raises: RepositoryNotFound, BackupNotFound, RepositoryBusy, StorageError, WorkerDied. Damage is in the report.
     """
+    started = time.monotonic()
     layout = open_repository(files, repository)
     with lock_to_read(files, layout.lock, wait_seconds=wait_seconds):
-        backups = [pick_backup(files, layout, id_) for id_ in ids] if ids else load_catalog(files, layout)
-        unique = {file.path: file for backup in backups for file in backup.files if file.size is not None}
-        items = [TransferItem(str(layout.root / path), None, file.size or 0) for path, file in unique.items()]
-        with TransferPool(files, workers=workers, rate=rate) as pool:
-            answers = pool.survey(items, on_progress=observed(observer, Phase.VERIFYING))
-    found = dict(zip(unique, answers, strict=True))
+        users = named_in(catalog := load_catalog(files, layout))
+        known = {backup.backup_id: backup for backup in catalog}
+        chosen = [known.get(id_) or pick_backup(files, layout, id_) for id_ in dict.fromkeys(ids)] if ids else catalog
+        run = next_run(files, layout, fallback=int(now() // _DAY)) if sample else 0
+        part = sample.for_run(run) if sample else Sample()
+        work = TierChecks(files, layout, chosen, part, workers=workers, observer=observer, rate=rate)
+        if tier.reaches(Tier.CHECKSUMS):
+            work.check_checksums()
+        if tier.reaches(Tier.CLOSURE):
+            work.check_closure()
+        if tier.reaches(Tier.OPENED):
+            work.open(rows=tier is Tier.ROWS, scratch_dir=scratch_dir, stall_seconds=stall_seconds)
+        verdicts = tuple(work.verdict(backup, tier, now(), users) for backup in chosen)
+        not_recorded = _record(files, layout, verdicts, tier, part, run if sample else None)
     return VerifyReport(
-        backups=tuple(_judge(backup, found) for backup in backups),
-        files_read=len(items),
-        bytes_read=sum(item.size for item in items),
+        backups=verdicts,
+        files_read=len(work.read),
+        bytes_read=sum(work.read.values()),
+        asked=tier,
+        part=part.part,
+        parts=part.parts,
+        not_recorded=not_recorded,
+        seconds=time.monotonic() - started,
+        notes=() if ids else tuple(_lost(files, layout, known)),
     )
 
 
-def _judge(backup: Backup, found: dict[str, TransferredFile | FailedFile]) -> BackupVerdict:
-    problems = list(backup.problems)
-    for file in backup.files:
-        answer = found.get(file.path)
-        problem = None if answer is None else checksum_problem(file, answer)
-        # A wrong size says it all; the checksums of such a file cannot match either.
-        if problem is not None and not any(known.startswith(f"{file.path} ") for known in backup.problems):
-            problems.append(problem)
-    return BackupVerdict(backup.backup_id, len(backup.files), backup.size, tuple(problems))
+def _lost(files: Files, layout: Layout, known: Container[int]) -> Iterator[str]:
+    """Without its meta a backup does not exist: deletions remove it first. One that was lost looks the same."""
+    try:
+        names = [name for name, _ in files.list_directory(layout.manifests)]
+    except StorageError:
+        return  # a repository without records of ours
+    for name in names:
+        if name.isascii() and name.isdigit() and int(name) not in known:
+            yield f"meta/{name} is missing and manifests/{name} is there: it was lost, or a deletion was interrupted"
 
 
-def checksum_problem(file: BackupFile, answer: TransferredFile | FailedFile) -> str | None:
-    """What is wrong with a file that was read, in words; None when it is what was stored."""
-    if isinstance(answer, FailedFile):
-        return f"{file.path} cannot be read: {answer.message}"
-    if file.crc32c is not None and answer.crc32c != file.crc32c:
-        return f"{file.path} has crc32c {answer.crc32c:#010x} instead of {file.crc32c:#010x}"
-    if file.xxh3 and answer.xxh3 != file.xxh3:
-        return f"{file.path} has xxh3 {answer.xxh3.hex()} instead of {file.xxh3.hex()}"
-    return None
+def _record(
+    files: Files, layout: Layout, verdicts: Sequence[BackupVerdict], asked: Tier, sample: Sample, run: int | None
+) -> str:
+    """Store the results. Why that could not be done, "" when it was: the verification is worth the same."""
+    try:
+        for verdict in verdicts:
+            proof = Proof(
+                date=verdict.date,
+                tier=verdict.tier,
+                asked=asked,
+                part=sample.part,
+                parts=sample.parts,
+                files_read=verdict.files_read,
+                bytes_read=verdict.bytes_read,
+                families=verdict.families,
+                families_left_out=verdict.families_left_out or {},
+                rows=verdict.rows,
+                problems=verdict.problems[:20],
+            )
+            save_record(files, layout, load_record(files, layout, verdict.backup_id).with_proof(proof))
+        if run is not None:
+            save_run(files, layout, run)
+    except StorageError as exc:
+        return f"{exc.message}. {exc.hint}".removesuffix(" ").removesuffix(".")
+    return ""

@@ -82,13 +82,22 @@ def load_backup(files: Files, layout: Layout, backup_id: int) -> Backup:
         meta = decode_meta(data, backup_id)
     except BackupDamaged as exc:
         return Backup(backup_id, 0, 0, (), None, (exc.message,))
-    problems: list[str] = []
+    problems = _linked_folders(layout, backup_id)
     manifest = _manifest_of(files, layout, backup_id, data, problems)
     stored = {file.path: file for file in manifest.files} if manifest else {}
     found = _with_sizes(files, layout, backup_id, meta, stored)
     problems += [problem for file in found if (problem := _size_problem(file))]
     problems += _crc_disagreements(meta, stored)
     return Backup(backup_id, meta.timestamp, meta.sequence, found, manifest, tuple(problems))
+
+
+def _linked_folders(layout: Layout, backup_id: int) -> list[str]:
+    """A private folder that is a link would have us read, and restore, files from outside the repository."""
+    return [
+        f"{folder.relative_to(layout.root)} is a symbolic link"
+        for folder in (layout.private, layout.private_of(backup_id))
+        if folder.is_symlink()
+    ]
 
 
 def _manifest_of(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from walrus_fast.checksum import digest
-from walrus_fast.durable import publish
+from walrus_fast.durable import publish, undone_by
 from walrus_fast.errors import BackupDamaged, storage_error
 from walrus_fast.files import HERE
 from walrus_fast.repository.catalog import backup_ids
@@ -65,8 +65,7 @@ def commit_backup(
     meta_bytes = encode_meta(meta)
     manifest_bytes = encode_manifest(manifest(digest(meta_bytes)))
     private_files = [name for name, _ in files.list_directory(private)]
-    committed = False
-    try:
+    with undone_by(lambda: _withdraw(files, layout, backup_id, shared)):
         _place_shared(files, layout, shared)
         files.rename(private, layout.private_of(backup_id))
         if sync:
@@ -76,11 +75,6 @@ def commit_backup(
                 files.sync_directory(folder)
         publish(files, layout.manifest_of(backup_id), manifest_bytes, temporary=staging / "manifest.new", sync=sync)
         publish(files, layout.meta_of(backup_id), meta_bytes, temporary=staging / "meta.new", sync=sync)
-        committed = True
-    finally:
-        # A failed last sync leaves meta in place: the backup is whole and listed, only its durability is unknown.
-        if not committed and backup_id not in backup_ids(files, layout):
-            _withdraw(files, layout, backup_id, shared)
 
 
 def _place_shared(files: Files, layout: Layout, shared: list[Placement]) -> None:
@@ -99,6 +93,8 @@ def _place_shared(files: Files, layout: Layout, shared: list[Placement]) -> None
 
 
 def _withdraw(files: Files, layout: Layout, backup_id: int, shared: list[Placement]) -> None:
+    if backup_id in backup_ids(files, layout):
+        return  # only the last sync failed: the backup is whole and listed, its durability alone is unknown
     files.unlink(layout.manifest_of(backup_id), missing_ok=True)
     files.remove_tree(layout.private_of(backup_id))
     try:

@@ -10,7 +10,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import BackupDamaged
+from walrus_fast.durable import undone_by
+from walrus_fast.errors import BackupDamaged, StorageError
 from walrus_fast.repository.catalog import backup_ids
 from walrus_fast.repository.meta import MAX_META_BYTES, decode_meta
 
@@ -33,10 +34,12 @@ def staging_folder(files: Files, layout: Layout) -> Iterator[Path]:
     sweep_leftovers(files, layout)
     folder = layout.staging / f"{os.getpid()}"
     files.make_directory(folder, 0o700)
-    try:
+    with undone_by(lambda: files.remove_tree(folder)):
         yield folder
-    finally:
+    try:
         files.remove_tree(folder)
+    except StorageError:
+        pass  # the work is done and must not be reported as failed; the next writer sweeps the folder
 
 
 def sweep_leftovers(files: Files, layout: Layout) -> None:

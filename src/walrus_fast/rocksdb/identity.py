@@ -1,16 +1,19 @@
-"""Which table file is this: the session that wrote it, as RocksDB's BackupEngine names it."""
+"""Which table file is this, and which database: the ids that RocksDB gives them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from walrus_fast import _native
-from walrus_fast.errors import DatabaseDamaged, storage_error
+from walrus_fast.errors import DatabaseDamaged, StorageError, storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-__all__ = ["read_session_ids"]
+    from walrus_fast.files import Files
+
+__all__ = ["read_database_id", "read_session_ids"]
 
 
 def read_session_ids(directory: int, names: Sequence[str]) -> list[str]:
@@ -27,3 +30,15 @@ def read_session_ids(directory: int, names: Sequence[str]) -> list[str]:
             raise DatabaseDamaged(f"{name.rsplit('/', 1)[-1]} is not a readable table file")
         sessions.append(session)
     return sessions
+
+
+def read_database_id(files: Files, database: Path) -> str:
+    """The id in a database's IDENTITY file, "" where there is none.
+
+    RocksDB before 9.0 writes the id into the MANIFEST only when told to (`write_dbid_to_manifest`).
+    """
+    try:
+        contents = files.read_bytes(database / "IDENTITY", limit=1 << 12)
+    except StorageError:
+        return ""  # not every database has the file, and nothing but a guard depends on it
+    return contents.decode("ascii", "replace").strip()

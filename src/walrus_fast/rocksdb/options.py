@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from walrus_fast.files import Files
 
-__all__ = ["DatabaseOptions", "newest_options", "parse_options"]
+__all__ = ["DatabaseOptions", "newest_options", "parse_options", "table_formats"]
 
 _ESCAPE = re.compile(r"\\(.)")
+_FAMILY_SECTION = re.compile(r'\[CFOptions "(.*)"\]')
 _ESCAPED = {"n": "\n", "r": "\r"}
 _ATTEMPTS = 5  # RocksDB replaces the OPTIONS file now and then; each replacement takes one more look
 
@@ -78,3 +79,20 @@ def newest_options(files: Files, database: Path) -> DatabaseOptions:
 def _options_number(name: str) -> int | None:
     kind, number = classify(name)
     return number if kind is FileKind.OPTIONS else None
+
+
+def table_formats(files: Files, database: Path) -> dict[str, str]:
+    """The table factory of each column family that the newest OPTIONS file names; {} without such a file.
+
+    Raises: StorageError when the directory cannot be read.
+    """
+    found: dict[str, str] = {}
+    family = None
+    for raw in newest_options(files, database).contents.decode("utf-8", "replace").splitlines():
+        line = raw.strip()
+        if line.startswith("["):
+            match = _FAMILY_SECTION.fullmatch(line)
+            family = match[1] if match else None
+        elif family is not None and line.startswith("table_factory="):
+            found[family] = line.partition("=")[2].strip()
+    return found

@@ -8,7 +8,7 @@ import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import DatabaseOwned, FileMissing, storage_error
+from walrus_fast.errors import DatabaseOwned, FileMissing, StorageError, storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +57,10 @@ def hold_database(files: Files, database: Path) -> Iterator[None]:
     Raises: DatabaseOwned naming the pid, StorageError.
     """
     try:
-        occupied = bool(files.list_directory(database))
+        names = [name for name, _ in files.list_directory(database)]
     except FileMissing:
-        occupied = False
-    if not occupied:
+        names = []
+    if not names:
         yield
         return
     fd = files.open_lock(database / "LOCK")
@@ -71,7 +71,18 @@ def hold_database(files: Files, database: Path) -> Iterator[None]:
             raise owned_by(_holder(fd, database), database) from exc
         yield
     finally:
+        if "LOCK" not in names:
+            _remove_own_lock(files, fd, database / "LOCK")
         files.close(fd)
+
+
+def _remove_own_lock(files: Files, fd: int, path: Path) -> None:
+    """Leave a folder as it was: remove the LOCK that we made, unless another database lies there by now."""
+    try:
+        if files.stat(path).inode == os.fstat(fd).st_ino:
+            files.unlink(path)
+    except StorageError:
+        pass  # gone with the folder that was exchanged, or not to be removed: an empty LOCK harms nobody
 
 
 def owned_by(pid: int | None, database: Path) -> DatabaseOwned:

@@ -23,9 +23,11 @@ from typing import TYPE_CHECKING
 
 from walrus_fast.errors import DatabaseDamaged, DatabaseNotFound, SnapshotUnstable, storage_error
 from walrus_fast.files import FileStat
+from walrus_fast.rocksdb.identity import read_database_id
 from walrus_fast.rocksdb.manifest import ManifestReader
 from walrus_fast.rocksdb.options import DatabaseOptions, newest_options
 from walrus_fast.rocksdb.ownership import owner_pid
+from walrus_fast.rocksdb.wal import list_wals
 from walrus_fast.snapshot.model import Snapshot, SnapshotFile, SnapshotRequest
 from walrus_fast.snapshot.pins import PinSet, raise_descriptor_limit
 from walrus_fast.snapshot.wal_capture import OpenWals, keep_wals
@@ -53,9 +55,7 @@ def attach(
     `pin_folders` may hold link pins, first choice first; `scratch` is an empty folder of ours for the copies of
     the MANIFEST and of WALs that still grow. A file for which `held` is true needs no pin: its bytes are safe
     with the caller. Links and copies are left in those folders for the caller to move or remove.
-
-    Raises: DatabaseNotFound, DatabaseDamaged, DatabaseUnsupported, SnapshotUnstable, StorageError.
-    On any exception, KeyboardInterrupt included, all descriptors are closed.
+    Raises: DatabaseNotFound, DatabaseDamaged, SnapshotUnstable, StorageError. All descriptors are closed then.
     """
     started = time.monotonic()
     raise_descriptor_limit()
@@ -82,7 +82,6 @@ def attach(
             if kept is None:
                 continue
             pins.drop(sorted(set(pins.names) - {file.name for file in live.files} - {wal.name for wal in kept.wals}))
-            sequences = [live.last_sequence, kept.last_sequence or 0]
             yield Snapshot(
                 database=request.database,
                 wal_dir=wal_dir,
@@ -93,8 +92,8 @@ def attach(
                 wals=kept.wals,
                 families=live.families,
                 options=newest_options(files, request.database),
-                database_id=live.database_id,
-                captured_sequence=max(sequences),
+                database_id=live.database_id or read_database_id(files, request.database),
+                captured_sequence=max(live.last_sequence, kept.last_sequence or 0),
                 sequence_is_exact=kept.last_sequence is not None or not kept.wals,
                 rounds=round_,
                 seconds=pinned - started,
@@ -114,13 +113,13 @@ def _wal_dir(files: Files, database: Path, options: DatabaseOptions) -> Path:
     if wal_dir.resolve() == database.resolve():
         return database
     if not wal_dir.is_dir():
-        return _absent_wal_dir(database, wal_dir)
+        return _absent_wal_dir(files, database, wal_dir)
     return wal_dir
 
 
-def _absent_wal_dir(database: Path, wal_dir: Path) -> Path:
+def _absent_wal_dir(files: Files, database: Path, wal_dir: Path) -> Path:
     """A database that was moved still records its old place as wal_dir; its WALs then lie in it."""
-    if any(entry.suffix == ".log" for entry in database.iterdir()):
+    if list_wals(files, database, oldest=0):
         return database
     raise DatabaseNotFound(
         f"{database} keeps its WALs in {wal_dir}, which is not there",

@@ -11,7 +11,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import FileMissing, NotPermitted, StorageError
+from walrus_fast.durable import undone_by
+from walrus_fast.errors import DiskFull, FileMissing, NotPermitted, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,23 +32,32 @@ def default_pin_directory(database: Path) -> Path:
 def job_pin_folder(files: Files, directory: Path, job: str) -> Iterator[Path | None]:
     """A folder for one job's pins, removed at the end; None when `directory` cannot be written.
 
-    Raises: StorageError for anything but missing permissions or a read-only file system.
+    Raises: StorageError for anything but missing permissions, a read-only or a full file system.
     """
     folder = directory / job
     try:
         lock = _claim(files, directory, folder)
-    except (NotPermitted, FileMissing):
-        yield None  # a read-only mount: descriptors will do
+    except (NotPermitted, FileMissing, DiskFull):
+        _remove_if_empty(files, directory)
+        yield None  # a read-only mount, a full disk: descriptors will do
         return
     try:
-        yield folder
-    finally:
-        files.remove_tree(folder)
-        files.close(lock)
+        with undone_by(lambda: files.remove_tree(folder)):
+            yield folder
         try:
-            files.remove_directory(directory)
+            files.remove_tree(folder)
         except StorageError:
-            pass  # another job's pins are in it: it is removed with them
+            pass  # the job is done and must not be reported as failed; the next job sweeps the folder
+    finally:
+        files.close(lock)
+        _remove_if_empty(files, directory)
+
+
+def _remove_if_empty(files: Files, directory: Path) -> None:
+    try:
+        files.remove_directory(directory)
+    except StorageError:
+        pass  # not there, or another job's pins are in it: it is removed with them
 
 
 def _claim(files: Files, directory: Path, folder: Path) -> int:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["PinSet", "raise_descriptor_limit"]
 
 # Errnos that say "not by a link in this folder", as opposed to "the file is gone" or "the disk is broken".
-_CANNOT_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EACCES, errno.EROFS, errno.EOPNOTSUPP, errno.EMLINK})
+_CANNOT_LINK = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EROFS, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSPC, errno.EDQUOT}
+)
 
 
 def raise_descriptor_limit() -> int:
