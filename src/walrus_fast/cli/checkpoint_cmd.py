@@ -1,4 +1,4 @@
-"""`checkpoint create|list|verify|delete` and `list-db-checkpoint`: the commands that need no node."""
+"""`checkpoint create|delete`, and the group of all commands that need no node."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from walrus_fast.cli.format import backup_line, format_bytes, format_duration
+from walrus_fast.cli.adopt_cmd import adopt
+from walrus_fast.cli.drill_cmd import drill
+from walrus_fast.cli.format import format_bytes, format_duration
+from walrus_fast.cli.list_cmd import list_backups, list_db_checkpoint
 from walrus_fast.cli.options import PATH, json_option, mode_option, rate_option, wait_option, workers_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.cli.progress import shown_progress
-from walrus_fast.errors import BackupDamaged
+from walrus_fast.cli.retention_cmd import pin, prune, unpin
+from walrus_fast.cli.verify_cmd import verify
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
 from walrus_fast.operations.create import CreateReport, CreateRequest, create_backup
 from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.verify import VerifyReport, verify_backups
-from walrus_fast.repository.catalog import Backup, load_catalog
-from walrus_fast.repository.layout import open_repository
 from walrus_fast.snapshot.model import SnapshotRequest
 
 if TYPE_CHECKING:
@@ -90,109 +91,11 @@ def _print_created(report: CreateReport, repository: Path) -> None:
     ]
     moved = ", ".join(f"{format_bytes(size)} {way}" for size, way in ways if size)
     click.echo(f"{report.files_new} new table and blob files; {moved}; {format_bytes(report.bytes_read)} read.")
+    rounds = "1 round" if report.rounds == 1 else f"{report.rounds} rounds"
     click.echo(
         f"Captured up to sequence number {report.captured_sequence}, pinned in "
-        f"{format_duration(report.pin_seconds)} ({report.rounds} round{'s' if report.rounds > 1 else ''}), done in {format_duration(report.seconds)}."
+        f"{format_duration(report.pin_seconds)} ({rounds}), done in {format_duration(report.seconds)}."
     )
-
-
-@checkpoint.command("list")
-@path_option
-@json_option
-def list_backups(repository: Path, as_json: bool) -> None:
-    """List the backups of a repository; damaged ones say so."""
-    backups = load_catalog(Files(), open_repository(Files(), repository))
-    if as_json:
-        print_json({"repository": repository, "backups": [_backup_json(backup) for backup in backups]})
-        return
-    if not backups:
-        click.echo(f"No backups in {repository}")
-        return
-    click.echo("Backups:")
-    for backup in backups:
-        click.echo(backup_line(backup))
-
-
-def _backup_json(backup: Backup) -> dict[str, object]:
-    manifest = backup.manifest
-    return {
-        "backup_id": backup.backup_id,
-        "created": backup.timestamp,
-        "size": backup.size,
-        "files": len(backup.files),
-        "sequence": backup.sequence,
-        "damaged": backup.is_damaged,
-        "problems": backup.problems,
-        "tool": manifest.tool if manifest else None,
-        "database": manifest.database if manifest else None,
-        "database_id": manifest.database_id if manifest else None,
-        "families": manifest.families if manifest else None,
-    }
-
-
-@click.command("list-db-checkpoint")
-@click.argument("repository", type=PATH)
-@json_option
-def list_db_checkpoint(repository: Path, as_json: bool) -> None:
-    """List the backups in REPOSITORY, in the words of the original command."""
-    backups = load_catalog(Files(), open_repository(Files(), repository))
-    if as_json:
-        print_json({"repository": repository, "backups": [_backup_json(backup) for backup in backups]})
-    elif not backups:
-        click.echo(f"No checkpoints found in {repository}")
-    else:
-        click.echo(f"Available checkpoints in {repository}:")
-        for backup in backups:
-            click.echo(f"  {backup_line(backup)}")
-
-
-@checkpoint.command("verify")
-@path_option
-@click.option("--checkpoint-id", "ids", type=click.IntRange(1), multiple=True, help="Only this one; repeatable.")
-@workers_option
-@rate_option
-@wait_option
-@json_option
-def verify(
-    repository: Path,
-    ids: tuple[int, ...],
-    workers: int,
-    max_bytes_per_second: int,
-    wait_seconds: float,
-    as_json: bool,
-) -> None:
-    """Read every byte of the backups and compare it with its checksums. Nothing is deleted."""
-    with shown_progress(quiet=as_json) as observer:
-        report = verify_backups(
-            Files(),
-            repository,
-            ids=ids,
-            workers=workers,
-            observer=observer,
-            rate=lambda: max_bytes_per_second,
-            wait_seconds=wait_seconds,
-        )
-    if as_json:
-        print_json(report)
-    else:
-        _print_verified(report, repository)
-    if report.damaged:
-        names = ", ".join(str(verdict.backup_id) for verdict in report.damaged)
-        raise BackupDamaged(f"damaged in {repository}: backup {names}")
-
-
-def _print_verified(report: VerifyReport, repository: Path) -> None:
-    if not report.backups:
-        click.echo(f"No backups in {repository}")
-        return
-    for verdict in report.backups:
-        state = "DAMAGED" if verdict.problems else "ok"
-        click.echo(
-            f"Backup ID: {verdict.backup_id}, Size: {format_bytes(verdict.bytes)}, Files: {verdict.files}: {state}"
-        )
-        for problem in verdict.problems:
-            click.echo(f"  {problem}")
-    click.echo(f"{report.files_read} files, {format_bytes(report.bytes_read)} read and compared.")
 
 
 @checkpoint.command("delete")
@@ -211,3 +114,7 @@ def delete(repository: Path, checkpoint_id: int, wait_seconds: float, as_json: b
         click.echo(
             "Its table and blob files stay: another backup's meta cannot be read, so what it needs is not known."
         )
+
+
+for _command in (list_backups, verify, drill, adopt, prune, pin, unpin):
+    checkpoint.add_command(_command)

@@ -1,9 +1,10 @@
-"""Numbers and times as people read them. Sizes and times are those of the original's list, to the letter."""
+"""A backup as the commands show it. Numbers and times are `walrus_fast.wording`'s, which the server shares."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from walrus_fast.wording import describe_backup, format_bytes, format_duration, format_time
 
 if TYPE_CHECKING:
     from walrus_fast.repository.catalog import Backup
@@ -11,46 +12,6 @@ if TYPE_CHECKING:
 __all__ = ["backup_line", "format_bytes", "format_duration", "format_time"]
 
 
-def format_bytes(size: float) -> str:
-    """`999 B`, `1.0 KB`, `85.9 GB`: decimal units, one digit, as the original prints them."""
-    if size < 1000:
-        return f"{size:.0f} B"
-    for unit in ("KB", "MB", "GB", "TB", "PB"):
-        size /= 1000
-        if size < 999.95:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1000:.1f} EB"
-
-
-def format_time(timestamp: float) -> str:
-    """`2025-07-02T00:25:48Z`; `Unknown` for 0, as the original prints it."""
-    if timestamp <= 0:
-        return "Unknown"
-    try:
-        return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, ValueError, OSError):
-        return f"{timestamp:.0f} (invalid timestamp)"
-
-
-def format_duration(seconds: float) -> str:
-    """`3.4 ms`, `12.3 s`, `4 min 05 s`, `2 h 03 min`."""
-    if seconds < 1:
-        return f"{seconds * 1000:.1f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def backup_line(backup: Backup) -> str:
     """The line of the guide; a damaged backup says so at its end."""
-    line = (
-        f"Backup ID: {backup.backup_id}, Size: {format_bytes(backup.size)}, Files: {len(backup.files)}, "
-        f"Created: {format_time(backup.timestamp)}"
-    )
-    if backup.is_damaged:
-        more = f" (and {len(backup.problems) - 1} more)" if len(backup.problems) > 1 else ""
-        line += f", DAMAGED: {backup.problems[0]}{more}"
-    return line
+    return describe_backup(backup.backup_id, backup.size, len(backup.files), backup.timestamp, backup.problems)

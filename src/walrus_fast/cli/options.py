@@ -31,7 +31,7 @@ class ByteCount(click.ParamType[int]):
 
 
 BYTES = ByteCount()
-PATH = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is an error of ours, with its own status
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for programs.")
 workers_option = click.option(

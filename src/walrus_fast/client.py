@@ -1,0 +1,373 @@
+"""The typed client of the admin socket: `AdminClient` blocks, `AsyncAdminClient` is awaited; same methods.
+
+with AdminClient(Path("/opt/walrus/admin.socket")) as node:
+    job = node.create()
+    for step in node.watch(job.job_id):
+        print(step.state, step.bytes_done)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from walrus_fast.errors import NotPermitted, ProtocolViolation, ServerUnreachable
+from walrus_fast.protocol.frames import MAX_REPLY_BYTES, Frames, decode_message, encode_frame
+from walrus_fast.protocol.jobs import Job, received_error
+from walrus_fast.protocol.messages import (
+    Cancel,
+    CheckpointList,
+    Command,
+    Create,
+    Delete,
+    Done,
+    Event,
+    Failure,
+    GetInfo,
+    GetStatus,
+    Info,
+    JobCancelled,
+    Limits,
+    List,
+    LogLevel,
+    Message,
+    Pin,
+    Ping,
+    Pinned,
+    Pong,
+    Prune,
+    Request,
+    SetLimits,
+    SetLogLevel,
+    Status,
+    Verify,
+    Watch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["AdminClient", "AsyncAdminClient"]
+
+_CHUNK = 1 << 16
+_RECONNECTS = 5  # tries of `watch` in a row without a word from the server
+_RECONNECT_DELAY = 0.5  # seconds between them
+_CONNECT_DELAY = 0.01  # seconds between tries while the server's backlog is full
+_Kind = TypeVar("_Kind")
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as exc:
+        raise NotPermitted(f"the socket {path} may not be used: {exc.strerror}", path=str(path)) from exc
+    except FileNotFoundError as exc:
+        raise ServerUnreachable(f"there is no socket {path}") from exc
+    except ConnectionRefusedError as exc:
+        raise ServerUnreachable(f"no server listens on {path}") from exc
+    except TimeoutError as exc:
+        raise ServerUnreachable(f"the server on {path} does not answer in time") from exc
+    except OSError as exc:
+        raise ServerUnreachable(f"the connection to {path} broke: {exc}") from exc
+
+
+def _gone(path: Path) -> ServerUnreachable:
+    return ServerUnreachable(f"the server on {path} closed the connection")
+
+
+async def _connected(path: Path) -> socket.socket:
+    """A connected socket. Not asyncio's own way: it takes the EAGAIN of a full backlog for success."""
+    connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        while True:
+            try:
+                connecting.connect(str(path))
+            except BlockingIOError:
+                await asyncio.sleep(_CONNECT_DELAY)
+            else:
+                return connecting
+    except BaseException:
+        connecting.close()
+        raise
+
+
+def _expect(message: Message, request_id: int, kind: type[_Kind]) -> _Kind:
+    """The answer of a request, of the kind that its command has. Raises: what the server says."""
+    if isinstance(message, Failure):
+        raise received_error(message.error)
+    if message.id != request_id or not isinstance(message, Done) or not isinstance(message.answer, kind):
+        raise ProtocolViolation(f"an answer that was not asked for: {type(message).__name__}")
+    return message.answer
+
+
+class AdminClient:
+    """A connection, opened by the first call and again after a failure. Not for use from two threads.
+
+    Every method raises ServerUnreachable, ProtocolViolation, and the errors of the operation it asks for.
+    `timeout` in seconds is for each answer that should come at once; None waits for ever.
+    """
+
+    def __init__(self, path: Path, *, timeout: float | None = 30.0) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._socket: socket.socket | None = None
+        self._frames = Frames(MAX_REPLY_BYTES)
+        self._last_id = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up. Jobs go on."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def ping(self) -> None:
+        """Return when the server has answered."""
+        self._call(Ping(), Pong)
+
+    def info(self) -> Info:
+        """The server as it is now."""
+        return self._call(GetInfo(), Info)
+
+    def create(self, path: str | None = None, *, delay_secs: float = 0.0) -> Job:
+        """Begin a backup; returns when the job is accepted. No path: the configured folder."""
+        return self._call(Create(path, delay_secs), Job)
+
+    def list(self, path: str | None = None) -> CheckpointList:
+        """The backups of a repository, oldest first."""
+        return self._call(List(path), CheckpointList, patient=True)
+
+    def status(self, job_id: str | None = None) -> tuple[Job, ...]:
+        """One job, or all of this run of the server, newest first."""
+        return self._call(GetStatus(job_id), Status).jobs
+
+    def cancel(self, job_id: str | None = None) -> Job | None:
+        """Stop a job (the active one unless named); returns its final state when it has ended. None: there is none."""
+        return self._call(Cancel(job_id), JobCancelled, patient=True).job
+
+    def verify(self, path: str | None = None, *, ids: tuple[int, ...] = ()) -> Job:
+        """Begin to compare backups with their checksums."""
+        return self._call(Verify(path, ids), Job)
+
+    def delete(self, backup_id: int, path: str | None = None) -> Job:
+        """Begin to delete a backup."""
+        return self._call(Delete(backup_id, path), Job)
+
+    def prune(self, path: str | None = None, *, keep: int | None = None, dry_run: bool = False) -> Job:
+        """Begin to remove all but the newest `keep` backups (max_db_checkpoints unless given)."""
+        return self._call(Prune(path, keep, dry_run), Job)
+
+    def pin(self, backup_id: int, path: str | None = None, *, pinned: bool = True) -> None:
+        """Keep a backup from being removed by anything, or let go of it."""
+        self._call(Pin(backup_id, path, pinned), Pinned, patient=True)
+
+    def set_log_level(self, level: str) -> str:
+        """Put log directives in force; returns them."""
+        return self._call(SetLogLevel(level), LogLevel).level
+
+    def set_limits(self, *, max_bytes_per_second: int | None = None) -> Limits:
+        """Change limits, for running jobs too; returns those in force."""
+        return self._call(SetLimits(max_bytes_per_second), Limits)
+
+    def watch(self, job_id: str | None = None) -> Iterator[Job]:
+        """The job as it changes; the last one is its final state. Connects again when the connection breaks.
+
+        A generator: closing it hangs up. Raises: as every method, JobNotFound.
+        """
+        failures = 0
+        while True:
+            try:
+                for job in self._watch_once(job_id):
+                    failures, job_id = 0, job.job_id
+                    yield job
+                return
+            except ServerUnreachable:
+                failures += 1
+                if failures > _RECONNECTS or job_id is None:
+                    raise
+                time.sleep(_RECONNECT_DELAY)
+            finally:
+                self.close()
+
+    def _watch_once(self, job_id: str | None) -> Iterator[Job]:
+        request_id = self._send(Watch(job_id))
+        while True:
+            message = self._receive(patient=True)
+            if isinstance(message, Event):
+                yield message.job
+            else:
+                yield _expect(message, request_id, Job)
+                return
+
+    def _call(self, command: Command, kind: type[_Kind], *, patient: bool = False) -> _Kind:
+        try:
+            return _expect(self._exchange(command, patient=patient), self._last_id, kind)
+        except (ServerUnreachable, ProtocolViolation, KeyboardInterrupt):
+            # After an interrupted call its answer may still come: it must not be taken for that of the next.
+            self.close()
+            raise
+
+    def _exchange(self, command: Command, *, patient: bool) -> Message:
+        self._send(command)
+        return self._receive(patient=patient)
+
+    def _send(self, command: Command) -> int:
+        with _translated(self._path):
+            if self._socket is None:
+                self._frames = Frames(MAX_REPLY_BYTES)
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                self._socket.settimeout(self._timeout)
+                self._socket.connect(str(self._path))
+            self._last_id += 1
+            self._socket.sendall(encode_frame(Request(self._last_id, command)))
+        return self._last_id
+
+    def _receive(self, *, patient: bool) -> Message:
+        assert self._socket is not None
+        with _translated(self._path):
+            self._socket.settimeout(None if patient else self._timeout)
+            while True:
+                for payload in self._frames:
+                    return decode_message(payload)
+                data = self._socket.recv(_CHUNK)
+                if not data:
+                    raise _gone(self._path)
+                self._frames.feed(data)
+
+
+class AsyncAdminClient:
+    """As `AdminClient`, for a running event loop. One call at a time."""
+
+    def __init__(self, path: Path, *, timeout: float | None = 30.0) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._frames = Frames(MAX_REPLY_BYTES)
+        self._last_id = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up. Jobs go on."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+    async def ping(self) -> None:
+        """Return when the server has answered."""
+        await self._call(Ping(), Pong)
+
+    async def info(self) -> Info:
+        """The server as it is now."""
+        return await self._call(GetInfo(), Info)
+
+    async def create(self, path: str | None = None, *, delay_secs: float = 0.0) -> Job:
+        """Begin a backup; returns when the job is accepted. No path: the configured folder."""
+        return await self._call(Create(path, delay_secs), Job)
+
+    async def list(self, path: str | None = None) -> CheckpointList:
+        """The backups of a repository, oldest first."""
+        return await self._call(List(path), CheckpointList, patient=True)
+
+    async def status(self, job_id: str | None = None) -> tuple[Job, ...]:
+        """One job, or all of this run of the server, newest first."""
+        return (await self._call(GetStatus(job_id), Status)).jobs
+
+    async def cancel(self, job_id: str | None = None) -> Job | None:
+        """Stop a job (the active one unless named); returns its final state when it has ended. None: there is none."""
+        return (await self._call(Cancel(job_id), JobCancelled, patient=True)).job
+
+    async def verify(self, path: str | None = None, *, ids: tuple[int, ...] = ()) -> Job:
+        """Begin to compare backups with their checksums."""
+        return await self._call(Verify(path, ids), Job)
+
+    async def delete(self, backup_id: int, path: str | None = None) -> Job:
+        """Begin to delete a backup."""
+        return await self._call(Delete(backup_id, path), Job)
+
+    async def prune(self, path: str | None = None, *, keep: int | None = None, dry_run: bool = False) -> Job:
+        """Begin to remove all but the newest `keep` backups (max_db_checkpoints unless given)."""
+        return await self._call(Prune(path, keep, dry_run), Job)
+
+    async def pin(self, backup_id: int, path: str | None = None, *, pinned: bool = True) -> None:
+        """Keep a backup from being removed by anything, or let go of it."""
+        await self._call(Pin(backup_id, path, pinned), Pinned, patient=True)
+
+    async def set_log_level(self, level: str) -> str:
+        """Put log directives in force; returns them."""
+        return (await self._call(SetLogLevel(level), LogLevel)).level
+
+    async def set_limits(self, *, max_bytes_per_second: int | None = None) -> Limits:
+        """Change limits, for running jobs too; returns those in force."""
+        return await self._call(SetLimits(max_bytes_per_second), Limits)
+
+    async def watch(self, job_id: str | None = None) -> AsyncIterator[Job]:
+        """The job as it changes; the last one is its final state. Connects again when the connection breaks."""
+        failures = 0
+        while True:
+            try:
+                request_id = await self._send(Watch(job_id))
+                while isinstance(message := await self._receive(patient=True), Event):
+                    failures, job_id = 0, message.job.job_id
+                    yield message.job
+                yield _expect(message, request_id, Job)
+                return
+            except ServerUnreachable:
+                failures += 1
+                if failures > _RECONNECTS or job_id is None:
+                    raise
+                await asyncio.sleep(_RECONNECT_DELAY)
+            finally:
+                self.close()
+
+    async def _call(self, command: Command, kind: type[_Kind], *, patient: bool = False) -> _Kind:
+        try:
+            request_id = await self._send(command)
+            return _expect(await self._receive(patient=patient), request_id, kind)
+        except (ServerUnreachable, ProtocolViolation, asyncio.CancelledError):
+            # After a cancelled call its answer may still come: it must not be taken for that of the next.
+            self.close()
+            raise
+
+    async def _send(self, command: Command) -> int:
+        with _translated(self._path):
+            async with asyncio.timeout(self._timeout):
+                if self._streams is None:
+                    self._frames = Frames(MAX_REPLY_BYTES)
+                    self._streams = await asyncio.open_unix_connection(sock=await _connected(self._path))
+                self._last_id += 1
+                self._streams[1].write(encode_frame(Request(self._last_id, command)))
+                await self._streams[1].drain()
+        return self._last_id
+
+    async def _receive(self, *, patient: bool) -> Message:
+        assert self._streams is not None
+        with _translated(self._path):
+            async with asyncio.timeout(None if patient else self._timeout):
+                while True:
+                    for payload in self._frames:
+                        return decode_message(payload)
+                    data = await self._streams[0].read(_CHUNK)
+                    if not data:
+                        raise _gone(self._path)
+                    self._frames.feed(data)

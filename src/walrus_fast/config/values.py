@@ -1,0 +1,67 @@
+"""Durations and numbers of bytes as people write them in the file."""
+
+from __future__ import annotations
+
+import re
+from typing import Self
+
+__all__ = ["ByteRate", "Duration", "parse_bytes"]
+
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|sec|secs|m|min|mins|h|hours?|d|days?)\s*")
+_SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "secs": 1, "m": 60, "min": 60, "mins": 60, "h": 3600, "d": 86400}
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I)?B?(?:/S)?", re.IGNORECASE)
+
+
+class Duration(float):
+    """Seconds. In the file `{secs, nanos}` as the node writes it, `4h`, `1h 30m`, or a number of seconds."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises: ValueError in words for the operator."""
+        if isinstance(value, dict) and set(value) <= {"secs", "nanos"} and value:
+            secs, nanos = value.get("secs", 0), value.get("nanos", 0)
+            if _is_count(secs) and _is_count(nanos):
+                return cls(secs + nanos / 1e9)
+        elif isinstance(value, str):
+            parts = _PART.findall(value)
+            if parts and _PART.sub("", value).strip() == "":
+                return cls(sum(float(number) * _seconds_of(unit) for number, unit in parts))
+        elif isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+            return cls(value)
+        raise ValueError(f"{value!r} is not a duration like 4h, 90s or {{secs: 14400, nanos: 0}}")
+
+    def __str__(self) -> str:
+        for unit, seconds in (("d", 86400), ("h", 3600), ("m", 60)):
+            if self and self % seconds == 0:
+                return f"{self / seconds:g}{unit}"
+        return f"{float(self):g}s"
+
+
+class ByteRate(int):
+    """Bytes a second; 0 is no limit. In the file `100MB`, `64MiB`, or a number."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises: ValueError in words for the operator."""
+        if _is_count(value):
+            return cls(value)  # type: ignore[call-overload,no-any-return]
+        if isinstance(value, str):
+            return cls(parse_bytes(value))
+        raise ValueError(f"{value!r} is not a number of bytes like 50MB or 64MiB")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _seconds_of(unit: str) -> float:
+    return _SECONDS[unit] if unit in _SECONDS else _SECONDS[unit[0]]
+
+
+def parse_bytes(text: str) -> int:
+    """`1000000`, `50MB`, `64MiB`, `1.5G` as a number. Raises: ValueError in words for the operator."""
+    match = _BYTES.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a number of bytes like 50MB or 64MiB")
+    base = 1024 if match[2] and match[3] else 1000
+    return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))

@@ -1,0 +1,154 @@
+"""Jobs, their results, backups and errors, as they cross the socket and the pipes to job processes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+from walrus_fast.errors import WalrusFastError, error_of_code
+
+__all__ = [
+    "BackupSummary",
+    "CreateResult",
+    "DeleteResult",
+    "ErrorBody",
+    "Job",
+    "JobResult",
+    "JobState",
+    "PruneResult",
+    "VerifyResult",
+    "VerifyVerdict",
+    "error_body",
+    "received_error",
+]
+
+
+class JobState(StrEnum):
+    """Where a job is. The last four are final; they are said only when nothing works on the job any more."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed-out"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will happen to the job any more."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT)
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """An error of `walrus_fast.errors`, as it crosses a pipe or the socket."""
+
+    code: str
+    message: str
+    hint: str = ""
+    retryable: bool = False
+    exit_status: int = 1
+
+
+class CreateResult(msgspec.Struct, frozen=True, tag="create-result", kw_only=True):
+    """As `operations.create.CreateReport`; `pruned` are the backups that retention removed afterwards.
+
+    `warning` says what went wrong after the backup was safe: retention, for instance.
+    """
+
+    backup_id: int
+    files: int
+    bytes_total: int
+    files_new: int
+    bytes_reused: int
+    bytes_linked: int
+    bytes_cloned: int
+    bytes_copied: int
+    bytes_read: int
+    captured_sequence: int
+    rounds: int
+    pin_seconds: float
+    seconds: float
+    pruned: tuple[int, ...] = ()
+    warning: str = ""
+
+
+class VerifyVerdict(msgspec.Struct, frozen=True):
+    """What was found of one backup; no problems means that every byte is what was stored."""
+
+    backup_id: int
+    files: int
+    bytes: int
+    problems: tuple[str, ...] = ()
+
+
+class VerifyResult(msgspec.Struct, frozen=True, tag="verify-result"):
+    """As `operations.verify.VerifyReport`."""
+
+    backups: tuple[VerifyVerdict, ...]
+    files_read: int
+    bytes_read: int
+
+
+class DeleteResult(msgspec.Struct, frozen=True, tag="delete-result"):
+    """`shared_files_kept`: another backup's meta cannot be read, so no shared file was deleted."""
+
+    backup_id: int
+    shared_files_kept: bool
+
+
+class PruneResult(msgspec.Struct, frozen=True, tag="prune-result"):
+    """Ids of the backups that were removed (or would be, in a dry run), are kept, and are pinned among the kept."""
+
+    removed: tuple[int, ...]
+    kept: tuple[int, ...]
+    pinned: tuple[int, ...]
+    dry_run: bool
+
+
+JobResult: TypeAlias = CreateResult | VerifyResult | DeleteResult | PruneResult
+
+
+class Job(msgspec.Struct, frozen=True, tag="job", kw_only=True):
+    """A job. Times in seconds since 1970, bytes of file contents; `phase` is the step of a running job."""
+
+    job_id: str
+    kind: str
+    repository: str
+    origin: str
+    state: JobState
+    phase: str = ""
+    created: float = 0.0
+    due: float = 0.0
+    started: float | None = None
+    finished: float | None = None
+    bytes_done: int = 0
+    bytes_total: int = 0
+    files_done: int = 0
+    files_total: int = 0
+    error: ErrorBody | None = None
+    result: JobResult | None = None
+
+
+class BackupSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a list. `created` in seconds since 1970, `size` in bytes, shared files included."""
+
+    backup_id: int
+    size: int
+    files: int
+    created: int
+    problems: tuple[str, ...] = ()
+    pinned: bool = False
+
+
+def error_body(error: WalrusFastError) -> ErrorBody:
+    """An error as it goes over the wire."""
+    return ErrorBody(error.code, error.message, error.hint, error.retryable, error.exit_status)
+
+
+def received_error(body: ErrorBody) -> WalrusFastError:
+    """The error that came over the wire, to be raised by the caller."""
+    return error_of_code(body.code, body.message, hint=body.hint, exit_status=body.exit_status)

@@ -1,0 +1,143 @@
+"""From a task to an operation of the core, and from its report to an outcome."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from walrus_fast.errors import RepositoryNotFound, WalrusFastError
+from walrus_fast.operations.create import CreateRequest, create_backup
+from walrus_fast.operations.delete import delete_backup
+from walrus_fast.operations.prune import pin_backup, prune_backups
+from walrus_fast.operations.verify import verify_backups
+from walrus_fast.protocol.jobs import BackupSummary, CreateResult, DeleteResult, PruneResult, VerifyResult
+from walrus_fast.repository.catalog import backup_ids, load_backup, load_catalog
+from walrus_fast.repository.kept import kept_ids
+from walrus_fast.repository.layout import Layout, open_repository, prepare_repository
+from walrus_fast.repository.lock import lock_to_write
+from walrus_fast.repository.staging import sweep_leftovers
+from walrus_fast.server.job_spec import (
+    CreateTask,
+    DeleteTask,
+    Listed,
+    ListTask,
+    Newest,
+    NewestTask,
+    Nothing,
+    PinTask,
+    PruneTask,
+    Said,
+    Succeeded,
+    SweepTask,
+    Task,
+    VerifyTask,
+)
+from walrus_fast.snapshot.model import SnapshotRequest
+from walrus_fast.snapshot.pin_folder import job_pin_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from walrus_fast.files import Files
+    from walrus_fast.operations.progress import Observer
+
+__all__ = ["perform"]
+
+_SWEEP_WAIT = 10.0  # seconds: another writer on the repository sweeps as well as we would
+_Kind = TypeVar("_Kind")
+
+
+def perform(files: Files, task: Task, *, observer: Observer, rate: Callable[[], int]) -> Said:
+    """Do a task. Raises: what the operation raises, and what `observer` raises."""
+    if isinstance(task, CreateTask):
+        return Succeeded(_create(files, task, observer, rate))
+    if isinstance(task, VerifyTask):
+        report = verify_backups(
+            files, Path(task.repository), ids=task.ids, workers=task.workers, observer=observer, rate=rate
+        )
+        return Succeeded(_as_result(report, VerifyResult))
+    if isinstance(task, DeleteTask):
+        return Succeeded(_as_result(delete_backup(files, Path(task.repository), task.backup_id), DeleteResult))
+    if isinstance(task, PruneTask):
+        pruned = prune_backups(files, Path(task.repository), keep=task.keep, dry_run=task.dry_run, observer=observer)
+        return Succeeded(_as_result(pruned, PruneResult))
+    if isinstance(task, PinTask):
+        pin_backup(files, Path(task.repository), task.backup_id, pinned=task.pinned)
+        return Nothing()
+    if isinstance(task, SweepTask):
+        _sweep(files, task)
+        return Nothing()
+    if isinstance(task, ListTask):
+        return Listed(_list(files, open_repository(files, Path(task.repository))))
+    return Newest(_newest(files, task))
+
+
+def _as_result(report: object, kind: type[_Kind]) -> _Kind:
+    return msgspec.convert(report, kind, from_attributes=True)
+
+
+def _create(files: Files, task: CreateTask, observer: Observer, rate: Callable[[], int]) -> CreateResult:
+    request = CreateRequest(
+        source=SnapshotRequest(
+            Path(task.database),
+            Path(task.wal_dir) if task.wal_dir else None,
+            tuple(Path(place) for place in task.data_dirs),
+        ),
+        repository=Path(task.repository),
+        mode=task.mode,
+        sync=task.sync,
+        workers=task.workers,
+        pin_dir=Path(task.pin_dir) if task.pin_dir else None,
+    )
+    result = _as_result(create_backup(files, request, observer=observer, rate=rate), CreateResult)
+    if task.keep == 0:
+        return result
+    try:
+        pruned = prune_backups(files, request.repository, keep=task.keep)
+    except WalrusFastError as exc:
+        # The backup is safe, so the job has succeeded; that old ones are still there is said with it.
+        return msgspec.structs.replace(result, warning=f"old backups could not be removed: {exc.message}")
+    return msgspec.structs.replace(result, pruned=pruned.removed)
+
+
+def _sweep(files: Files, task: SweepTask) -> None:
+    try:
+        open_repository(files, Path(task.repository))
+    except RepositoryNotFound:
+        return  # the job died before it made one
+    layout = prepare_repository(files, Path(task.repository))
+    with lock_to_write(files, layout.lock, wait_seconds=_SWEEP_WAIT):
+        sweep_leftovers(files, layout)
+    if task.pin_dir and Path(task.pin_dir).is_dir():
+        with job_pin_folder(files, Path(task.pin_dir), f"sweep-{os.getpid()}"):
+            pass  # entering sweeps the folders of jobs that died
+
+
+def _list(files: Files, layout: Layout) -> tuple[BackupSummary, ...]:
+    pinned = kept_ids(files, layout)
+    return tuple(
+        BackupSummary(
+            backup_id=backup.backup_id,
+            size=backup.size,
+            files=len(backup.files),
+            created=backup.timestamp,
+            problems=backup.problems[:3],
+            pinned=backup.backup_id in pinned,
+        )
+        for backup in load_catalog(files, layout)
+    )
+
+
+def _newest(files: Files, task: NewestTask) -> float | None:
+    try:
+        layout = open_repository(files, Path(task.repository))
+    except RepositoryNotFound:
+        return None
+    for backup_id in reversed(backup_ids(files, layout)):
+        backup = load_backup(files, layout, backup_id)
+        if not backup.is_damaged:
+            return float(backup.timestamp)
+    return None

@@ -1,0 +1,1 @@
+"""The node: real server processes, real sockets, real databases."""
