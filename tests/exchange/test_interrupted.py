@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.exchange.faulty import FAULTS, Counting, Dying, Failing
 from tests.exchange.scene import Scene, copy_scene, state_of
+from tests.support.sweep import FAULTS, Counting, Dying, Failing, dies
 from walrus_fast.errors import RestoreRefused, StorageError, WalrusFastError
 from walrus_fast.exchange.steps import CLOSED
 from walrus_fast.files import Files
@@ -25,7 +25,6 @@ from walrus_fast.operations.restore import restore_backup
 from walrus_fast.operations.undo import undo_restore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 ORDINARY, SEPARATE_WALS, IN_PLACE = "ordinary", "separate WALs", "in place"
@@ -56,22 +55,6 @@ def unmake(scene: Scene, way: str) -> None:
 
 def restore(scene: Scene, files: Files, way: str) -> tuple[str, ...]:
     return restore_backup(files, scene.request(separate_wals=way == SEPARATE_WALS)).notes
-
-
-def dies(work: Callable[[], object]) -> bool:
-    """Run in a process of its own; whether SIGKILL ended it. Any other end than success fails the test."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-            os._exit(0)
-        finally:
-            os._exit(2)
-    status = os.waitpid(pid, 0)[1]
-    if os.WIFSIGNALED(status):
-        return True
-    assert os.WEXITSTATUS(status) == 0, "the call failed instead of dying"
-    return False
 
 
 def whole_state(scene: Scene, way: str) -> dict[str, bytes]:

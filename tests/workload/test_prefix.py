@@ -73,9 +73,7 @@ def test_a_killed_writer_leaves_an_exact_prefix(tmp_path: Path, seed: int) -> No
 
 def test_reading_only_leaves_the_folder_as_it_is(killed: Killed, copy: Path) -> None:
     before = contents(copy)
-    report = check_in_subprocess(
-        copy, SEED, lower=killed.step, upper=killed.step + 1, read_only=True, absolute=True
-    )
+    report = check_in_subprocess(copy, SEED, lower=killed.step, upper=killed.step + 1, read_only=True, absolute=True)
     assert report.exact
     assert contents(copy) == before
 

@@ -2,27 +2,31 @@
 
 It is an anonymous file in memory (`memfd`), mapped by every process; workers open it through
 `/proc/<parent>/fd/<n>`. Each task has a line of its own, so nobody ever writes what another writes. Layout, in
-unsigned 64-bit words: rate in bytes/s for each running task (0: unlimited), then per task: bytes done,
-files done.
+unsigned 64-bit words: rate in bytes/s for each running task (0: unlimited), whether all shall stop (1), then per
+task: bytes done, files done.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from walrus_fast.errors import Cancelled
+
 if TYPE_CHECKING:
     import mmap
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
     from walrus_fast.files import Files
 
-__all__ = ["ControlBlock", "Pacer", "Progress", "TaskCounters"]
+__all__ = ["ControlBlock", "OwnerWatch", "Pacer", "Progress", "TaskCounters"]
 
-_RATE, _HEADER = 0, 1
+_RATE, _STOP, _HEADER = 0, 1, 2
 _WORD = 8
 
 
@@ -61,6 +65,10 @@ class ControlBlock:
         """Limit every running task, from its next chunk on; 0 lifts the limit."""
         self._words[_RATE] = bytes_per_second
 
+    def stop(self) -> None:
+        """Have every running task end with `Cancelled` at its next chunk."""
+        self._words[_STOP] = 1
+
     def done(self) -> tuple[int, int]:
         """(bytes, files) done so far by all tasks."""
         counters = self._words[_HEADER:]
@@ -90,6 +98,11 @@ class TaskCounters:
         """Bytes a second that this task may move now; 0 is unlimited."""
         return self._words[_RATE]
 
+    @property
+    def stopped(self) -> bool:
+        """Whether this task shall end without finishing."""
+        return self._words[_STOP] != 0
+
     def add_bytes(self, count: int) -> None:
         """Count progress."""
         self._words[self._at] += count
@@ -99,26 +112,71 @@ class TaskCounters:
         self._words[self._at + 1] += 1
 
 
+class OwnerWatch:
+    """Notices the end of the process that waits for a task's answer, however it ended.
+
+    A worker's parent does not tell: it is the fork server, which lives as long as any worker does, because each
+    holds the pipe whose end would stop it. A task that runs in its owner has nothing to watch.
+    """
+
+    def __init__(self, owner: int) -> None:
+        self._fd = -1
+        self._poll = select.poll()
+        if owner == os.getpid():
+            return
+        try:
+            self._fd = os.pidfd_open(owner)
+        except ProcessLookupError as exc:
+            raise Cancelled(f"process {owner}, which asked for this work, is gone") from exc
+        self._poll.register(self._fd, select.POLLIN)
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def check(self) -> None:
+        """Raises: Cancelled when the owner is gone."""
+        if self._fd >= 0:
+            self.sleep(0)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but not longer than the owner lives. Raises: Cancelled when it is gone."""
+        if self._fd < 0:
+            time.sleep(seconds)
+        elif self._poll.poll(seconds * 1000):
+            raise Cancelled("the process that asked for this work is gone")
+
+
 class Pacer:
     """Holds a task to the rate in its counters. Bytes read and bytes written both count."""
 
     _LONGEST_NAP = 0.2  # seconds: a changed rate takes effect within this time
 
-    def __init__(self, counters: TaskCounters) -> None:
+    def __init__(
+        self,
+        counters: TaskCounters,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._counters = counters
-        self._due = time.monotonic()
+        self._sleep = sleep
+        self._clock = clock
+        self._due = clock()
 
     def spend(self, count: int) -> None:
         """Account for `count` bytes moved, and sleep as long as the rate asks for."""
         rate = self._counters.rate
-        now = time.monotonic()
+        now = self._clock()
         if rate == 0:
             self._due = now
             return
         # Idle time is not saved up: a burst after a pause would be felt by the owner like no limit at all.
         self._due = max(self._due, now - 0.05) + count / rate
-        while (wait := self._due - time.monotonic()) > 0:
-            time.sleep(min(wait, self._LONGEST_NAP))
-            if self._counters.rate != rate:
-                self._due = time.monotonic()
+        while (wait := self._due - self._clock()) > 0:
+            self._sleep(min(wait, self._LONGEST_NAP))
+            if self._counters.stopped or self._counters.rate != rate:
+                self._due = self._clock()
                 return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import msgspec
 
 from walrus_fast.methods import Method  # noqa: TC001  (msgspec resolves it at run time)
 
-__all__ = ["FailedFile", "TransferItem", "TransferTask", "TransferredFile"]
+__all__ = ["Answers", "FailedFile", "TransferItem", "TransferTask", "TransferredFile"]
 
 
 class TransferItem(msgspec.Struct, frozen=True, gc=False):
@@ -24,10 +26,13 @@ class TransferItem(msgspec.Struct, frozen=True, gc=False):
 class TransferTask(msgspec.Struct, frozen=True):
     """A batch of items for one worker. `slot` is its line of counters in the control block at `control`.
 
+    `owner` is the process that waits for the answer; when it is gone, the work stops.
+
     With `keep_going` an item that fails is answered by a `FailedFile` and the others are done all the same.
     """
 
     items: tuple[TransferItem, ...]
+    owner: int
     control: str
     slot: int
     sync: bool
@@ -47,3 +52,6 @@ class FailedFile(msgspec.Struct, frozen=True):
     """The answer for an item that could not be read: why, in words."""
 
     message: str
+
+
+Answers: TypeAlias = list[TransferredFile | FailedFile]

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import signal
 from typing import TYPE_CHECKING
 
 from walrus_fast import _native
 from walrus_fast.checksum import BUFFER_BYTES, Checksums
+from walrus_fast.durable import undone_by
 from walrus_fast.errors import Cancelled, StorageError, TransferModeUnsupported, storage_error
 from walrus_fast.files import HERE
 from walrus_fast.methods import Method
-from walrus_fast.transfer.control import Pacer, TaskCounters
+from walrus_fast.transfer.control import OwnerWatch, Pacer, TaskCounters
 from walrus_fast.transfer.task import FailedFile, TransferItem, TransferredFile, TransferTask
 
 if TYPE_CHECKING:
     from walrus_fast.files import Files
 
-__all__ = ["prepare_worker", "run_task"]
+__all__ = ["prepare_thread", "prepare_worker", "run_task"]
 
 # Errnos that say "this method does not work between these two files"; the next one is tried.
 _METHOD_REFUSED = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.EMLINK}
 )
+# The kernel is asked to write what a copy has made dirty while the copy goes on: the sync at its end waits less, and
+# the cache is left to the database.
+_WRITEBACK_BYTES = 8 << 20
 _SYNC_ALONE_FROM = 1 << 20  # bytes: smaller files are synced in one batch at the end, one journal commit for all
 
 
 def prepare_worker() -> None:
-    """Once in a new worker: low CPU and I/O priority, and Ctrl-C is the parent's to handle."""
+    """Once in a new worker process: low CPU and I/O priority, and Ctrl-C is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prepare_thread()
+
+
+def prepare_thread() -> None:
+    """Once in a new worker thread: low CPU and I/O priority, which are each thread's own on Linux."""
     try:
         _native.lower_priority(10, 2, 7)  # nice 10, best effort, its lowest level
     except OSError:
@@ -43,22 +51,24 @@ def run_task(files: Files, task: TransferTask) -> list[TransferredFile | FailedF
     Raises: StorageError for the first item that fails, unless told to keep going; its partial target is removed.
     Killing the process at any point leaves at most partial targets, in folders that the parent sweeps.
     """
+    watch = OwnerWatch(task.owner)
     counters = TaskCounters(files, task.control, task.slot)
     try:
-        mover = _Mover(files, counters, sync=task.sync)
+        mover = _Mover(files, counters, watch, sync=task.sync)
         return [mover.attempt(item) if task.keep_going else mover.move(item) for item in task.items]
     finally:
         counters.close()
+        watch.close()
 
 
 class _Mover:
-    def __init__(self, files: Files, counters: TaskCounters, *, sync: bool) -> None:
+    def __init__(self, files: Files, counters: TaskCounters, watch: OwnerWatch, *, sync: bool) -> None:
         self._files = files
         self._counters = counters
-        self._pacer = Pacer(counters)
+        self._watch = watch
+        self._pacer = Pacer(counters, sleep=watch.sleep)
         self._sync = sync
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
-        self._parent = os.getppid() if multiprocessing.parent_process() else None  # None: not in a worker
 
     def attempt(self, item: TransferItem) -> TransferredFile | FailedFile:
         try:
@@ -88,8 +98,7 @@ class _Mover:
         for method in item.methods:
             if method is Method.COPY:
                 return method
-            many = self._files.link_many if method is Method.LINK else self._files.clone_many
-            number = many(HERE, [item.source], HERE, [item.target])[0]
+            number = self._place_by(method, item.source, item.target)
             if number == 0:
                 return method
             if number not in _METHOD_REFUSED:
@@ -99,26 +108,32 @@ class _Mover:
             f"cannot {tried} {item.source} to {item.target}: {os.strerror(number)}", number=number, path=item.target
         )
 
+    def _place_by(self, method: Method, source: str, target: str) -> int:
+        """The errno of a link or clone, 0 when it is done."""
+        if _is_pinned(source):
+            # Only a name can be linked; the bytes behind a descriptor can be cloned, from a read-only mount too.
+            return errno.EXDEV if method is Method.LINK else self._files.clone_pinned(source, target)
+        many = self._files.link_many if method is Method.LINK else self._files.clone_many
+        return many(HERE, [source], HERE, [target])[0]
+
     def _copy(self, item: TransferItem, target: str, checksums: Checksums) -> int:
         fd = self._files.create(target)
-        try:
-            size = self._stream(item.source, item.size, checksums, target=fd)
-            if self._files.size_of(fd) != size:
-                raise StorageError(f"{target} has {self._files.size_of(fd)} bytes after {size} were written")
-            if self._sync and size >= _SYNC_ALONE_FROM:
-                self._files.sync(fd, target)
-        except BaseException:
-            self._files.unlink(target, missing_ok=True)
-            raise
-        finally:
-            self._files.close(fd)
+        with undone_by(lambda: self._files.unlink(target, missing_ok=True)):
+            try:
+                size = self._stream(item.source, item.size, checksums, target=fd)
+                if self._files.size_of(fd) != size:
+                    raise StorageError(f"{target} has {self._files.size_of(fd)} bytes after {size} were written")
+                if self._sync and size >= _SYNC_ALONE_FROM:
+                    self._files.sync(fd, target)
+            finally:
+                self._files.close(fd)
         return size
 
     def _stream(self, source: str, size: int, checksums: Checksums, *, target: int) -> int:
         """Read `size` bytes once: into the checksums and, unless `target` is negative, into a descriptor."""
         files, buffer, done = self._files, self._buffer, 0
         cost = 1 if target < 0 else 2
-        fd = files.open_pinned(source) if source.startswith("/proc/") else files.open_read(source)
+        fd = files.open_pinned(source) if _is_pinned(source) else files.open_read(source)
         try:
             while done < size:
                 count = files.read_into(fd, buffer[: min(BUFFER_BYTES, size - done)])
@@ -129,10 +144,18 @@ class _Mover:
                 if target >= 0:
                     files.write_all(target, chunk)
                 done += count
+                if target >= 0 and done % _WRITEBACK_BYTES < count:
+                    files.forget_cached(target)
                 self._counters.add_bytes(count)
                 self._pacer.spend(count * cost)
-                if self._parent is not None and os.getppid() != self._parent:
-                    raise Cancelled("the parent process is gone")
+                if self._counters.stopped:
+                    raise Cancelled("stopped")
+                self._watch.check()
         finally:
             files.close(fd)
         return done
+
+
+def _is_pinned(source: str) -> bool:
+    """Whether the path is that of a descriptor that pins a file (`/proc/<pid>/fd/<n>`)."""
+    return source.startswith("/proc/")

@@ -22,11 +22,9 @@ class Counting(Files):
 
     def __init__(self) -> None:
         self.calls = 0
-        self.last = ""
 
     def _before(self, name: str) -> None:
         self.calls += 1
-        self.last = name
 
     def __getattribute__(self, name: str) -> object:
         found = super().__getattribute__(name)
@@ -63,11 +61,29 @@ class Failing(Counting):
         self._at = at
         self._number = number
         self._broken = broken
+        self.failed = ""
 
     def _before(self, name: str) -> None:
         super()._before(name)
         if self.calls == self._at or (self._broken and self.calls > self._at):
+            self.failed = self.failed or name
             raise storage_error(self._number, name, f"(call {self.calls})")
 
 
 FAULTS = (errno.ENOSPC, errno.EIO, errno.EACCES)
+
+
+def dies(work: Callable[[], object]) -> bool:
+    """Run in a process of its own; whether SIGKILL ended it. Any other end than success fails the test."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(2)
+    status = os.waitpid(pid, 0)[1]
+    if os.WIFSIGNALED(status):
+        return True
+    assert os.WEXITSTATUS(status) == 0, "the call failed instead of dying"
+    return False
