@@ -4,6 +4,8 @@ missing=
 command -v ldb >/dev/null 2>&1 || missing="$missing rocksdb-tools"
 command -v mkfs.xfs >/dev/null 2>&1 || missing="$missing xfsprogs"
 command -v mkfs.btrfs >/dev/null 2>&1 || missing="$missing btrfs-progs"
+# A file system without hard links, where the kernel has no vfat.
+command -v mkfs.exfat >/dev/null 2>&1 && command -v mount.exfat-fuse >/dev/null 2>&1 || missing="$missing exfatprogs exfat-fuse"
 command -v strace >/dev/null 2>&1 || missing="$missing strace"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then

@@ -96,9 +96,7 @@ def check_in_subprocess(
     }
     command += [f"{name}={value}" for name, value in given.items() if value is not None]
     command += [name for name, wanted in (("--read-only", read_only), ("--absolute", absolute)) if wanted]
-    done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout, check=False
-    )
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout, check=False)
     if done.returncode not in (0, 1) or not done.stdout:
         found = f"exit status {done.returncode}: {done.stderr[-2000:]}"
         report = PrefixReport(None, {}, {}, (Problem("", "", "a check that runs to its end", found),))

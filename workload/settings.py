@@ -80,9 +80,7 @@ def format_db_paths(paths: DataFolders) -> str:
     return ",".join(f"{path}:{size}" for path, size in paths)
 
 
-def database_options(
-    wal_dir: Path | None = None, db_paths: DataFolders = (), *, create: bool = False
-) -> Options:
+def database_options(wal_dir: Path | None = None, db_paths: DataFolders = (), *, create: bool = False) -> Options:
     """Options to open any database of the workload with; raw bytes as keys and values.
 
     Never `Options.load_latest`: the OPTIONS file of a restored database names the log folder and the data

@@ -87,9 +87,7 @@ def blobs(
 ) -> Shape:
     """Build a database whose values lie in blob files of about `blob_file_size`. Raises as `tables`."""
     count = max(1, total_bytes // value_size)
-    return _in_subprocess(
-        "build", folder, Shape(seed, count, value_size, blob_file_size, True, format_version)
-    )
+    return _in_subprocess("build", folder, Shape(seed, count, value_size, blob_file_size, True, format_version))
 
 
 def touch(folder: Path, fraction: float = 0.01) -> Shape:
@@ -100,9 +98,7 @@ def touch(folder: Path, fraction: float = 0.01) -> Shape:
 def _in_subprocess(action: str, folder: Path, what: Shape | float) -> Shape:
     given = json.dumps(asdict(what) if isinstance(what, Shape) else what)
     command = [sys.executable, "-m", "workload.shapes", action, str(folder.absolute()), given]
-    done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False
-    )
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False)
     if done.returncode:
         raise RuntimeError(f"could not {action} {folder}: {done.stderr[-2000:]}")
     return Shape(**json.loads(done.stdout))
@@ -139,9 +135,7 @@ def _build(folder: Path, shape: Shape) -> Shape:
 
 
 def _touch(folder: Path, fraction: float) -> Shape:
-    reader = Rdict(
-        str(folder), database_options(), {"default": database_options()}, AccessType.read_only(False)
-    )
+    reader = Rdict(str(folder), database_options(), {"default": database_options()}, AccessType.read_only(False))
     stored = reader.get(SHAPE)
     reader.close()
     if stored is None:

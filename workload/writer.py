@@ -59,9 +59,7 @@ class Writer:
             family_options(settings, "default"),
             {name: family_options(settings, name) for name in families},
         )
-        self._handles: dict[str, ColumnFamily] = {
-            name: self._db.get_column_family_handle(name) for name in families
-        }
+        self._handles: dict[str, ColumnFamily] = {name: self._db.get_column_family_handle(name) for name in families}
         self._write_options = WriteOptions()
         self._write_options.sync = settings.sync_wal
         self.step = self._last_step()
