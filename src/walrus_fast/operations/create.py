@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import DiskFull
+from walrus_fast.errors import DiskFull, RepositoryUnusable
 from walrus_fast.methods import Method, TransferMode
 from walrus_fast.operations.ingest import PINS, Ingest
 from walrus_fast.operations.progress import JobProgress, Phase, observed, silent
@@ -87,6 +87,7 @@ def create_backup(
     started = time.monotonic()
     observer(JobProgress(Phase.PINNING))
     read_current(files, request.source.database)  # a mistyped path must not leave an empty repository behind
+    _check_apart(request)
     layout = prepare_repository(files, request.repository)
     with ExitStack() as stack:
         stack.enter_context(lock_to_write(files, layout.lock, wait_seconds=request.wait_seconds))
@@ -113,6 +114,15 @@ def create_backup(
             sync=request.sync,
         )
         return _report(backup_id, snapshot, ingest, time.monotonic() - started)
+
+
+def _check_apart(request: CreateRequest) -> None:
+    database = request.source.database.resolve()
+    if request.repository.resolve().is_relative_to(database):
+        raise RepositoryUnusable(
+            f"{request.repository} lies in the database's own folder, which is never written to",
+            hint="Put the repository beside the database, or better, on another disk.",
+        )
 
 
 @contextmanager

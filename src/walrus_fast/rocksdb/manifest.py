@@ -32,11 +32,7 @@ class LiveFile:
     size: int
     path_id: int
     family: int
-
-    @property
-    def name(self) -> str:
-        """The file's name in its directory."""
-        return table_name(self.number) if self.kind is FileKind.TABLE else blob_name(self.number)
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +176,11 @@ class ManifestReader:
             manifest_size=replay.offset,
             edits=replay.edits,
             tables=tuple(
-                LiveFile(FileKind.TABLE, number, size, path_id, family)
+                LiveFile(FileKind.TABLE, number, size, path_id, family, table_name(number))
                 for number, size, path_id, _, family in replay.tables()
             ),
             blobs=tuple(
-                LiveFile(FileKind.BLOB, number, payload + _BLOB_OVERHEAD, 0, family)
+                LiveFile(FileKind.BLOB, number, payload + _BLOB_OVERHEAD, 0, family, blob_name(number))
                 for number, payload, family, live in blobs
                 if live
             ),

@@ -64,7 +64,7 @@ def newest_options(files: Files, database: Path) -> DatabaseOptions:
         numbered = [
             (number, name)
             for name, is_directory in files.list_directory(database)
-            if not is_directory and (number := _options_number(name)) is not None
+            if not is_directory and name.startswith("OPTIONS-") and (number := _options_number(name)) is not None
         ]
         if not numbered:
             break

@@ -43,6 +43,8 @@ def list_wals(files: Files, directory: Path, *, oldest: int) -> list[tuple[int, 
     """(number, name) of the WALs numbered `oldest` and up, in order."""
     found = []
     for name, is_directory in files.list_directory(directory):
+        if not name.endswith(".log"):
+            continue  # one of 100,000 table files, perhaps: not worth a closer look
         kind, number = classify(name)
         if kind is FileKind.WAL and number >= oldest and not is_directory:
             found.append((number, name))

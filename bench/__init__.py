@@ -1,0 +1,1 @@
+"""The benchmark suite: `python -m bench` measures, `docs/benchmarks.md` shows what came out."""

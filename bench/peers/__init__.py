@@ -1,0 +1,1 @@
+"""What walrus-fast is measured against."""
