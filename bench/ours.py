@@ -32,8 +32,10 @@ def list_backups(repository: Path) -> Run:
 
 
 def restore(repository: Path, target: Path, mode: str) -> Run:
-    """`restore` by one transfer mode."""
-    return _run("restore", "--db-checkpoint-path", repository, "--db-path", target, "--transfer-mode", mode)
+    """`restore` by one transfer mode. No peer opens what it restores, so ours does not here either."""
+    return _run(
+        "restore", "--no-open", "--db-checkpoint-path", repository, "--db-path", target, "--transfer-mode", mode
+    )
 
 
 def help_text() -> Run:

@@ -24,6 +24,7 @@ from walrus_fast.protocol.messages import (
     Create,
     Delete,
     Done,
+    Drill,
     Event,
     Failure,
     GetInfo,
@@ -46,6 +47,7 @@ from walrus_fast.protocol.messages import (
     Verify,
     Watch,
 )
+from walrus_fast.tiers import Tier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -159,9 +161,20 @@ class AdminClient:
         """Stop a job (the active one unless named); returns its final state when it has ended. None: there is none."""
         return self._call(Cancel(job_id), JobCancelled, patient=True).job
 
-    def verify(self, path: str | None = None, *, ids: tuple[int, ...] = ()) -> Job:
-        """Begin to compare backups with their checksums."""
-        return self._call(Verify(path, ids), Job)
+    def verify(
+        self,
+        path: str | None = None,
+        *,
+        ids: tuple[int, ...] = (),
+        tier: Tier = Tier.CHECKSUMS,
+        sample: str | None = None,
+    ) -> Job:
+        """Begin to prove backups (all unless named) up to a tier; `sample` is a share of the files, such as `1/7`."""
+        return self._call(Verify(path, ids, tier, sample), Job)
+
+    def drill(self, path: str | None = None, *, backup_id: int | None = None, scratch_dir: str | None = None) -> Job:
+        """Begin to rehearse the restore of a backup, the newest unless named."""
+        return self._call(Drill(path, backup_id, scratch_dir), Job)
 
     def delete(self, backup_id: int, path: str | None = None) -> Job:
         """Begin to delete a backup."""
@@ -297,9 +310,22 @@ class AsyncAdminClient:
         """Stop a job (the active one unless named); returns its final state when it has ended. None: there is none."""
         return (await self._call(Cancel(job_id), JobCancelled, patient=True)).job
 
-    async def verify(self, path: str | None = None, *, ids: tuple[int, ...] = ()) -> Job:
-        """Begin to compare backups with their checksums."""
-        return await self._call(Verify(path, ids), Job)
+    async def verify(
+        self,
+        path: str | None = None,
+        *,
+        ids: tuple[int, ...] = (),
+        tier: Tier = Tier.CHECKSUMS,
+        sample: str | None = None,
+    ) -> Job:
+        """Begin to prove backups (all unless named) up to a tier; `sample` is a share of the files, such as `1/7`."""
+        return await self._call(Verify(path, ids, tier, sample), Job)
+
+    async def drill(
+        self, path: str | None = None, *, backup_id: int | None = None, scratch_dir: str | None = None
+    ) -> Job:
+        """Begin to rehearse the restore of a backup, the newest unless named."""
+        return await self._call(Drill(path, backup_id, scratch_dir), Job)
 
     async def delete(self, backup_id: int, path: str | None = None) -> Job:
         """Begin to delete a backup."""

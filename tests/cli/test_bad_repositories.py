@@ -87,7 +87,7 @@ def test_the_path_holds_foreign_files(small: Path, repository: Path) -> None:
 
 
 def test_the_database_itself_is_no_repository(small: Path) -> None:
-    create_refused(22, "repository-foreign", small, small, prefix=[])
+    create_refused(21, "repository-unusable", small, small, prefix=[])
 
 
 def test_the_root_of_a_file_system_may_be_a_repository(small: Path, tmp_path: Path, root: None) -> None:

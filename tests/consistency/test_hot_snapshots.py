@@ -107,7 +107,7 @@ class Station:
         report = create_backup(files or self.files, request)
         upper = writer.acknowledged + 1
         restored = self.folder / "restored"
-        restore_backup(self.files, RestoreRequest(self.repository, restored, wal_dir=wal_dir))
+        restore_backup(self.files, RestoreRequest(self.repository, restored, wal_dir=wal_dir, open_first=False))
         check_in_subprocess(
             restored,
             writer.seed,

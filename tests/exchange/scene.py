@@ -45,10 +45,11 @@ class Scene:
     def repository(self) -> Path:
         return self.folder / "repository"
 
-    def request(self, *, separate_wals: bool = False, mode: TransferMode = TransferMode.AUTO) -> RestoreRequest:
-        return RestoreRequest(
-            self.repository, self.database, mode=mode, wal_dir=self.wal_dir if separate_wals else None
-        )
+    def request(
+        self, *, separate_wals: bool = False, mode: TransferMode = TransferMode.AUTO, open_first: bool = True
+    ) -> RestoreRequest:
+        wal_dir = self.wal_dir if separate_wals else None
+        return RestoreRequest(self.repository, self.database, wal_dir=wal_dir, mode=mode, open_first=open_first)
 
 
 def copy_scene(original: Scene, folder: Path, *, separate_wals: bool = False) -> Scene:

@@ -51,6 +51,15 @@ def test_a_real_nodes_file_is_read_and_its_other_keys_left_alone(tmp_path: Path)
         ("walrus_fast:\n  job_timout: 4h\n", "line 13: walrus_fast has no key job_timout; is job_timeout meant?"),
         ("walrus_fast:\n  job_timeout: soon\n", "line 13: walrus_fast.job_timeout: 'soon' is not a duration"),
         ("walrus_fast:\n  job_timeout: 0s\n", "job_timeout is 0s; it may be from 1s to 30d"),
+        ("walrus_fast:\n  verify_intervall: 1d\n", "has no key verify_intervall; is verify_interval meant?"),
+        (
+            "walrus_fast:\n  verify_interval: 500ms\n",
+            "is 0.5s; it may be from 1s to 3660d, or 0 for never",
+        ),
+        ("walrus_fast:\n  verify_tier: all\n", "line 13: walrus_fast.verify_tier: invalid enum value 'all'"),
+        ("walrus_fast:\n  verify_sample: half\n", "line 13: walrus_fast.verify_sample: 'half' is not a share"),
+        ("walrus_fast:\n  drill_interval: 9999d\n", "drill_interval is 9999d; it may be from 1s to 3660d"),
+        ("walrus_fast:\n  drill_scratch_dir: 7\n", "line 13: walrus_fast.drill_scratch_dir: 7 is not a path"),
         ("walrus_fast:\n  mode: steal\n", "line 13: walrus_fast.mode: invalid enum value 'steal'"),
         ("walrus_fast:\n  max_connections: 0\n", "line 13: walrus_fast.max_connections: expected `int` >= 1"),
         ("walrus_fast:\n  max_bytes_per_second: fast\n", "'fast' is not a number of bytes like 50MB"),
@@ -90,6 +99,10 @@ def test_show_says_where_each_value_comes_from(tmp_path: Path) -> None:
     assert lines["checkpoint_config.db_checkpoint_interval"] == ["4h", "line", "13"]
     assert lines["checkpoint_config.sync"] == ["true", "default"]
     assert lines["walrus_fast.mode"] == ["attach", "default"]
+    assert lines["walrus_fast.verify_interval"] == ["1d", "default"]
+    assert lines["walrus_fast.verify_tier"] == ["checksums", "default"]
+    assert lines["walrus_fast.verify_sample"] == ["1/7", "default"]
+    assert lines["walrus_fast.drill_interval"] == ["0s", "default"]
     document = succeed("config", "show", "--config-path", path)
     assert {"name": "walrus_fast.mode", "value": "attach", "source": "default"} in document["settings"]
 

@@ -76,7 +76,7 @@ class Rig:
 
     def restarted(self) -> Schedule:
         """A schedule that remembers nothing."""
-        return Schedule(self.clock, Pace, newest=self.newest, backup=self.backup, chance=lambda: 0.5)
+        return Schedule(self.clock, Pace, what="backup", last=self.newest, run_once=self.backup, chance=lambda: 0.5)
 
     async def newest(self) -> float | None:
         said = perform(Files(), NewestTask(str(self.repository)), observer=silent, rate=lambda: 0)
@@ -183,7 +183,7 @@ def test_a_repository_that_cannot_be_read_is_tried_again(database: Path, reposit
         rig.tried.append(rig.clock.passed)
         raise DiskFull("test")
 
-    rig.schedule = Schedule(rig.clock, Pace, newest=unreadable, backup=rig.backup, chance=lambda: 0.5)
+    rig.schedule = Schedule(rig.clock, Pace, what="backup", last=unreadable, run_once=rig.backup, chance=lambda: 0.5)
     rig.run(1)
     assert rig.tried == [number * 300.0 for number in range(13)]
     assert rig.made == []

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Where `verify` writes down, in a repository, that it found a backup whole or not: the one thing that it may write.
-VERIFIED = "verified"
+# Where `verify` writes down, in a repository, what it found and how often it ran: the one thing that it may write.
+RECORDS = frozenset({"verified", "runs"})
 
 
 def fingerprint(folder: Path) -> dict[str, tuple[object, ...]]:
@@ -22,7 +22,7 @@ def fingerprint(folder: Path) -> dict[str, tuple[object, ...]]:
     found: dict[str, tuple[object, ...]] = {".": _entry(folder)} if os.path.lexists(folder) else {}
     if folder.is_dir():
         for path in sorted(folder.rglob("*")):
-            if VERIFIED in path.parts:
+            if RECORDS & set(path.parts):
                 continue
             found[str(path.relative_to(folder))] = _entry(path)
     return found

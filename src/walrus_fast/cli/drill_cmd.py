@@ -20,7 +20,9 @@ from walrus_fast.operations.drill import DrillReport, DrillRequest, drill_backup
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["drill"]
+    from walrus_fast.protocol.jobs import DrillResult
+
+__all__ = ["drill", "print_drilled"]
 
 
 @click.command("drill")
@@ -67,16 +69,17 @@ def drill(
     if as_json:
         print_json(report, error=failed)
         sys.exit(failed.exit_status if failed else 0)
-    _print_drilled(report, rows=rows)
+    print_drilled(report, rows=rows)
     if failed:
         raise failed
 
 
-def _print_drilled(report: DrillReport, *, rows: bool) -> None:
+def print_drilled(report: DrillReport | DrillResult, *, rows: bool) -> None:
+    """How a drill went, here or by a node."""
     for problem in report.problems:
         click.echo(f"  {problem}")
     print_left_out(report.families_left_out)
-    if report.succeeded:
+    if not report.problems:
         read = f", {report.rows} rows read in {format_duration(report.read_seconds)}" if rows else ""
         click.echo(
             f"Backup {report.backup_id} was restored, {format_bytes(report.bytes_total)} in {report.files} files, "

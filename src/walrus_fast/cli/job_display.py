@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from walrus_fast.cli.drill_cmd import print_drilled
 from walrus_fast.cli.output import print_json
 from walrus_fast.cli.progress import shown_progress
-from walrus_fast.errors import BackupDamaged, Cancelled
+from walrus_fast.cli.verify_cmd import print_verified
+from walrus_fast.errors import Cancelled
 from walrus_fast.operations.progress import JobProgress, Phase
-from walrus_fast.protocol.jobs import CreateResult, DeleteResult, JobState, PruneResult, VerifyResult, received_error
+from walrus_fast.protocol.jobs import (
+    CreateResult,
+    DeleteResult,
+    DrillResult,
+    JobState,
+    PruneResult,
+    VerifyResult,
+    received_error,
+)
 from walrus_fast.wording import format_bytes, format_duration, format_time
 
 if TYPE_CHECKING:
@@ -40,21 +50,13 @@ def watch_to_the_end(client: AdminClient, job_id: str | None, *, as_json: bool) 
                 hint=f"`checkpoint watch --job-id {name}` shows it again, `checkpoint cancel` stops it.",
             ) from exc
     assert last is not None, "a watch ends with the final state"
-    error = received_error(last.error) if last.error is not None else _damage_in(last)
+    error = received_error(last.error) if last.error is not None else None
     if as_json:
         print_json(last, error=error)
         sys.exit(error.exit_status if error else 0)
-    if last.error is None:
-        _print_result(last)
+    _print_result(last)
     if error is not None:
         raise error
-
-
-def _damage_in(job: Job) -> BackupDamaged | None:
-    if not isinstance(job.result, VerifyResult):
-        return None
-    names = ", ".join(str(verdict.backup_id) for verdict in job.result.backups if verdict.problems)
-    return BackupDamaged(f"damaged in {job.repository}: backup {names}") if names else None
 
 
 def _print_result(job: Job) -> None:
@@ -70,13 +72,9 @@ def _print_result(job: Job) -> None:
         if result.warning:
             click.echo(f"warning: {result.warning}", err=True)
     elif isinstance(result, VerifyResult):
-        for verdict in result.backups:
-            state = "DAMAGED" if verdict.problems else "ok"
-            size = format_bytes(verdict.bytes)
-            click.echo(f"Backup ID: {verdict.backup_id}, Size: {size}, Files: {verdict.files}: {state}")
-            for problem in verdict.problems:
-                click.echo(f"  {problem}")
-        click.echo(f"{result.files_read} files, {format_bytes(result.bytes_read)} read and compared.")
+        print_verified(result, job.repository)
+    elif isinstance(result, DrillResult):
+        print_drilled(result, rows=True)
     elif isinstance(result, DeleteResult):
         click.echo(f"Backup {result.backup_id} was deleted from {job.repository}.")
     elif isinstance(result, PruneResult):

@@ -9,13 +9,16 @@ import click
 from walrus_fast.cli.job_display import show_job, watch_to_the_end
 from walrus_fast.cli.options import BYTES, PATH, json_option
 from walrus_fast.cli.output import print_json
+from walrus_fast.cli.verify_cmd import sample_option, tier_option
 from walrus_fast.client import AdminClient
+from walrus_fast.tiers import Tier
 from walrus_fast.wording import describe_backup, format_bytes, format_time
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from walrus_fast.protocol.jobs import Job
+    from walrus_fast.tiers import Sample
 
 __all__ = ["local_admin"]
 
@@ -131,12 +134,44 @@ def cancel(client: AdminClient, job_id: str | None, as_json: bool) -> None:
 @checkpoint.command("verify")
 @_repository_option
 @click.option("--checkpoint-id", "ids", type=click.IntRange(1), multiple=True, help="Only this one; repeatable.")
+@tier_option
+@sample_option
 @_wait_option
 @json_option
 @_pass_client
-def verify(client: AdminClient, repository: Path | None, ids: tuple[int, ...], no_wait: bool, as_json: bool) -> None:
-    """Compare every byte of the backups with its checksums."""
-    _follow(client, client.verify(_absolute(repository), ids=ids), no_wait=no_wait, as_json=as_json)
+def verify(
+    client: AdminClient,
+    repository: Path | None,
+    ids: tuple[int, ...],
+    tier: str,
+    sample: Sample | None,
+    no_wait: bool,
+    as_json: bool,
+) -> None:
+    """Compare the backups with what was stored, up to a tier. Nothing is deleted; the result is kept with them."""
+    share = None if sample is None else str(sample)
+    job = client.verify(_absolute(repository), ids=ids, tier=Tier(tier), sample=share)
+    _follow(client, job, no_wait=no_wait, as_json=as_json)
+
+
+@checkpoint.command("drill")
+@_repository_option
+@click.option("--checkpoint-id", type=click.IntRange(1), help="Which backup. The newest unless given.")
+@click.option("--scratch-dir", type=PATH, help="Where, instead of in the node's drill_scratch_dir or the repository.")
+@_wait_option
+@json_option
+@_pass_client
+def drill(
+    client: AdminClient,
+    repository: Path | None,
+    checkpoint_id: int | None,
+    scratch_dir: Path | None,
+    no_wait: bool,
+    as_json: bool,
+) -> None:
+    """Restore a backup into a scratch folder, open it with RocksDB, read it, and remove it again."""
+    job = client.drill(_absolute(repository), backup_id=checkpoint_id, scratch_dir=_absolute(scratch_dir))
+    _follow(client, job, no_wait=no_wait, as_json=as_json)
 
 
 @checkpoint.command("delete")
@@ -241,6 +276,8 @@ def info(client: AdminClient, as_json: bool) -> None:
     click.echo(f"Database:      {found.database} ({found.mode})")
     click.echo(f"Checkpoints:   {found.checkpoint_dir or 'not set'}")
     click.echo(f"Next backup:   {next_backup}")
+    for name, due in (("Next verify:", found.next_verification), ("Next drill:", found.next_drill)):
+        click.echo(f"{name:<14} {'no schedule' if due is None else format_time(due)}")
     click.echo(f"Jobs:          {found.jobs_active} active, {found.workers_busy} of {found.workers} workers busy")
     click.echo(f"Limit:         {rate}")
     click.echo(f"Connections:   {found.connections}")

@@ -34,6 +34,7 @@ __all__ = ["restore"]
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and touch nothing.")
 @click.option("--undo", is_flag=True, help="Bring back the database that the last restore has kept.")
 @click.option("--discard-previous", is_flag=True, help="Delete the databases that restores have kept.")
+@click.option("--open/--no-open", "open_first", default=True, help="Have RocksDB open the backup before it counts.")
 @click.option("--force", is_flag=True, help="Replace a database that has another database id.")
 @mode_option
 @workers_option
@@ -48,6 +49,7 @@ def restore(
     dry_run: bool,
     undo: bool,
     discard_previous: bool,
+    open_first: bool,
     force: bool,
     mode: str,
     workers: int,
@@ -71,6 +73,7 @@ def restore(
         wal_dir=wal_dir,
         mode=TransferMode(mode),
         force=force,
+        open_first=open_first,
         workers=workers,
         wait_seconds=wait_seconds,
     )

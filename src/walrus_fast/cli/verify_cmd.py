@@ -13,15 +13,24 @@ from walrus_fast.cli.output import print_json
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.errors import BackupDamaged
 from walrus_fast.files import Files
-from walrus_fast.operations.sample import Sample
 from walrus_fast.operations.verify import BackupVerdict, VerifyReport, verify_backups
-from walrus_fast.repository.verification import Tier
+from walrus_fast.tiers import Sample, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["print_left_out", "scratch_option", "stall_option", "verify"]
+    from walrus_fast.protocol.jobs import VerifyResult, VerifyVerdict
+
+__all__ = [
+    "print_left_out",
+    "print_verified",
+    "sample_option",
+    "scratch_option",
+    "stall_option",
+    "tier_option",
+    "verify",
+]
 
 
 class _Share(click.ParamType[Sample]):
@@ -50,22 +59,26 @@ stall_option = click.option(
 )
 
 
-@click.command("verify")
-@click.option("--path", "repository", type=PATH, required=True, help="The repository's folder.")
-@click.option("--checkpoint-id", "ids", type=click.IntRange(1), multiple=True, help="Only this one; repeatable.")
-@click.option(
+tier_option = click.option(
     "--tier",
     type=click.Choice([tier.value for tier in Tier]),
     default=Tier.CHECKSUMS.value,
     show_default=True,
     help="How much to prove; each includes the ones before. opened and rows ask RocksDB.",
 )
-@click.option(
+sample_option = click.option(
     "--sample",
     type=_Share(),
     metavar="SHARE",
     help="Read only this share of the table and blob files, e.g. 10% or 1/7; the next run takes the next share.",
 )
+
+
+@click.command("verify")
+@click.option("--path", "repository", type=PATH, required=True, help="The repository's folder.")
+@click.option("--checkpoint-id", "ids", type=click.IntRange(1), multiple=True, help="Only this one; repeatable.")
+@tier_option
+@sample_option
 @scratch_option
 @stall_option
 @workers_option
@@ -104,12 +117,13 @@ def verify(
     if as_json:
         print_json(report, error=damaged)
         sys.exit(damaged.exit_status if damaged else 0)
-    _print_verified(report, repository)
+    print_verified(report, repository)
     if damaged:
         raise damaged
 
 
-def _print_verified(report: VerifyReport, repository: Path) -> None:
+def print_verified(report: VerifyReport | VerifyResult, repository: Path | str) -> None:
+    """What a verification found, here or by a node."""
     if not report.backups:
         click.echo(f"No backups in {repository}")
         return
@@ -125,11 +139,11 @@ def _print_verified(report: VerifyReport, repository: Path) -> None:
         click.echo(f"The result could not be kept with the backups: {report.not_recorded}.")
 
 
-def _share(report: VerifyReport) -> str:
+def _share(report: VerifyReport | VerifyResult) -> str:
     return f" (part {report.part + 1} of {report.parts})" if report.parts > 1 else ""
 
 
-def _print_verdict(verdict: BackupVerdict, report: VerifyReport) -> None:
+def _print_verdict(verdict: BackupVerdict | VerifyVerdict, report: VerifyReport | VerifyResult) -> None:
     if verdict.problems:
         state = "DAMAGED"
     elif verdict.tier is report.asked:

@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from walrus_fast.config.model import CheckpointConfig, NodeConfig, OwnConfig
-from walrus_fast.config.values import ByteRate, Duration
+from walrus_fast.config.values import ByteRate, Duration, Share
 from walrus_fast.errors import ConfigInvalid, storage_error
 
 __all__ = ["LoadedConfig", "Setting", "load_config"]
@@ -129,7 +129,7 @@ def _convert(kind: type, value: Any) -> Any:
         if not isinstance(value, str) or not value:
             raise ValueError(f"{value!r} is not a path")
         return Path(value).expanduser().absolute()
-    if kind in (Duration, ByteRate):
+    if kind in (Duration, ByteRate, Share):
         return kind.parse(value)
     raise NotImplementedError(kind)
 

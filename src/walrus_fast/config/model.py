@@ -8,8 +8,9 @@ from typing import Annotated
 
 import msgspec
 
-from walrus_fast.config.values import ByteRate, Duration
+from walrus_fast.config.values import ByteRate, Duration, Share
 from walrus_fast.methods import TransferMode
+from walrus_fast.tiers import Tier
 
 __all__ = ["CheckpointConfig", "LogFormat", "Mode", "NodeConfig", "OwnConfig"]
 
@@ -17,11 +18,14 @@ _DAY = 86400.0
 _DURATIONS: dict[str, tuple[float, float]] = {  # seconds, both ends included
     "db_checkpoint_interval": (1, 3660 * _DAY),
     "job_timeout": (1, 30 * _DAY),
+    "verify_interval": (1, 3660 * _DAY),
+    "drill_interval": (1, 3660 * _DAY),
     "retry_delay": (1, _DAY),
     "schedule_jitter": (0, _DAY),
     "stop_timeout": (1, 3600),
     "peer_timeout": (0.1, 600),
 }
+_OFF_WHEN_ZERO = ("verify_interval", "drill_interval")
 
 
 class Mode(StrEnum):
@@ -42,9 +46,12 @@ class LogFormat(StrEnum):
 def _check_durations(struct: msgspec.Struct) -> None:
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
+        if value == 0 and name in _OFF_WHEN_ZERO:
+            continue
         if name in _DURATIONS and not _DURATIONS[name][0] <= value <= _DURATIONS[name][1]:
             least, most = (Duration(bound) for bound in _DURATIONS[name])
-            raise ValueError(f"{name} is {value}; it may be from {least} to {most}")
+            or_off = ", or 0 for never" if name in _OFF_WHEN_ZERO else ""
+            raise ValueError(f"{name} is {value}; it may be from {least} to {most}{or_off}")
 
 
 class CheckpointConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +77,12 @@ class OwnConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     transfer_mode: TransferMode = TransferMode.AUTO
     max_bytes_per_second: ByteRate = ByteRate(0)
     job_timeout: Duration = Duration(_DAY)
+    # Each day a seventh of the files: so much reading that nobody notices, and all of them each week.
+    verify_interval: Duration = Duration(_DAY)
+    verify_tier: Tier = Tier.CHECKSUMS
+    verify_sample: Share = Share("1/7")
+    drill_interval: Duration = Duration(0)
+    drill_scratch_dir: Path | None = None
     retry_delay: Duration = Duration(300)
     schedule_jitter: Duration = Duration(10)
     stop_timeout: Duration = Duration(30)

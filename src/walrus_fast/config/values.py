@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Self
 
-__all__ = ["ByteRate", "Duration", "parse_bytes"]
+from walrus_fast.tiers import Sample
+
+__all__ = ["ByteRate", "Duration", "Share", "parse_bytes"]
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|sec|secs|m|min|mins|h|hours?|d|days?)\s*")
 _SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "secs": 1, "m": 60, "min": 60, "mins": 60, "h": 3600, "d": 86400}
@@ -48,6 +50,18 @@ class ByteRate(int):
         if isinstance(value, str):
             return cls(parse_bytes(value))
         raise ValueError(f"{value!r} is not a number of bytes like 50MB or 64MiB")
+
+
+class Share(str):
+    """Of the files that a verification reads: `10%`, `1/7`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises: ValueError in words for the operator."""
+        Sample.parse(str(value))
+        return cls(value)
 
 
 def _is_count(value: object) -> bool:

@@ -178,17 +178,17 @@ def _settle(files: Files, root: Path) -> Settled | None:
     return Settled(exchange, finished)
 
 
-def previous_databases(files: Files, target: Path) -> list[Path]:
-    """The databases that restores have kept, oldest first."""
+def previous_databases(files: Files, target: Path, *, what: str = "before-restore") -> list[Path]:
+    """The databases that restores (or with `what="undone"`, undos) have kept, oldest first."""
     found = [
         target.parent / name
         for name, is_directory in files.list_directory(target.parent)
-        if is_directory and name.startswith(f"{target.name}.before-restore-")
+        if is_directory and name.startswith(f"{target.name}.{what}-")
     ]
     if is_there(target):
         found += [
             target / name
             for name, is_directory in files.list_directory(target)
-            if is_directory and name.startswith("before-restore-")
+            if is_directory and name.startswith(f"{what}-")
         ]
-    return sorted(found, key=lambda path: path.name.rpartition("before-restore-")[2])
+    return sorted(found, key=lambda path: path.name.rpartition(f"{what}-")[2])

@@ -12,7 +12,14 @@ from walrus_fast.exchange.folder import restore_folder
 from walrus_fast.exchange.journal import WalExchange
 from walrus_fast.methods import TransferMode
 from walrus_fast.operations.progress import JobProgress, Phase, silent
-from walrus_fast.operations.restore_checks import check_backup, check_closure, check_target, data_folders_note
+from walrus_fast.operations.prove import Candidate
+from walrus_fast.operations.restore_checks import (
+    check_backup,
+    check_target,
+    data_folders_note,
+    require_closure,
+    require_opening,
+)
 from walrus_fast.operations.restore_transfer import RestoreTransfer
 from walrus_fast.repository.catalog import pick_backup
 from walrus_fast.repository.layout import open_repository
@@ -33,7 +40,10 @@ __all__ = ["RestoreReport", "RestoreRequest", "restore_backup", "time_stamp"]
 
 @dataclass(frozen=True, slots=True)
 class RestoreRequest:
-    """Which backup (the newest when None) goes where, and how. `wal_dir` is where the node looks for its WALs."""
+    """Which backup (the newest when None) goes where, and how.
+
+    `wal_dir` is where the node looks for its WALs; `open_first` has RocksDB open the backup before it counts.
+    """
 
     repository: Path
     database: Path
@@ -41,6 +51,7 @@ class RestoreRequest:
     wal_dir: Path | None = None
     mode: TransferMode = TransferMode.AUTO
     force: bool = False
+    open_first: bool = True
     workers: int = 2
     wait_seconds: float = 0.0
 
@@ -80,8 +91,9 @@ def restore_backup(
     """Bring a backup back as a database. The database that is there is kept beside it, never destroyed.
 
     Nothing is touched before every byte has been compared with its checksums, the MANIFEST's closure has been
-    checked and all of it is durable. A kill at any point leaves the old or the new database, whole; the next
-    restore finishes or takes back, and says which. An exception from `observer` cancels and leaves nothing behind.
+    checked, RocksDB has opened the backup, and all of it is durable. A kill at any point leaves the old or the new
+    database, whole; the next restore finishes or takes back, and says which. An exception from `observer` cancels and
+    leaves nothing behind.
     Raises: RepositoryError, BackupDamaged, DatabaseOwned, RestoreRefused, DiskFull, StorageError.
     """
     started = time.monotonic()
@@ -98,13 +110,16 @@ def restore_backup(
         transfer = RestoreTransfer(files, layout, backup, folder, mode=request.mode)
         with TransferPool(files, workers=request.workers, rate=rate) as pool:
             transfer.run(pool, observer)
-        live = check_closure(files, folder.incoming, backup)
+        closure, unproven = require_closure(files, layout, backup), None
+        if request.open_first:
+            candidate = Candidate(backup, closure)
+            unproven = require_opening(files, layout, candidate, folder.root / "proof", observer, rate)
         transfer.finish()
         observer(JobProgress(Phase.EXCHANGING))
         stamp = time_stamp(now())
         previous = folder.name_previous(stamp) if folder.replaces_something() else None
         folder.exchange(folder.incoming, previous or folder.name_previous(stamp), wal=_wals(folder, wal_dir, stamp))
-    notes = [str(note) for note in (folder.settled, data_folders_note(live, target)) if note]
+    notes = [str(note) for note in (folder.settled, unproven, data_folders_note(closure.live, target)) if note]
     return RestoreReport(
         backup_id=backup.backup_id,
         files=len(backup.files),

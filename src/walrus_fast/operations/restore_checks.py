@@ -5,19 +5,27 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import BackupDamaged, DatabaseError, RestoreRefused
+from walrus_fast.errors import BackupDamaged, DatabaseError, RestoreRefused, StorageError
+from walrus_fast.operations.closure import check_closure
+from walrus_fast.operations.progress import JobProgress, Phase
+from walrus_fast.operations.prove import open_backups
 from walrus_fast.rocksdb.identity import read_database_id
 from walrus_fast.rocksdb.manifest import ManifestReader
 from walrus_fast.rocksdb.ownership import owned_by, owner_pid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from walrus_fast.files import Files
+    from walrus_fast.operations.closure import Closure
+    from walrus_fast.operations.progress import Observer
+    from walrus_fast.operations.prove import Candidate
     from walrus_fast.repository.catalog import Backup
+    from walrus_fast.repository.layout import Layout
     from walrus_fast.rocksdb.manifest import LiveSet
 
-__all__ = ["check_backup", "check_closure", "check_target", "data_folders_note"]
+__all__ = ["check_backup", "check_target", "data_folders_note", "require_closure", "require_opening"]
 
 
 def check_backup(backup: Backup) -> None:
@@ -60,31 +68,57 @@ def _database_id(files: Files, target: Path) -> str:
         return ""  # no database or a damaged one: there is nothing that could be confused
 
 
-def check_closure(files: Files, incoming: Path, backup: Backup) -> LiveSet:
-    """Every file that the restored MANIFEST names must be there, with the size it says. Raises: BackupDamaged."""
+def require_closure(files: Files, layout: Layout, backup: Backup) -> Closure:
+    """Every file that the backup's MANIFEST names is there, its WALs are complete. Raises: BackupDamaged."""
+    closure = check_closure(files, layout, backup)
+    if closure.damage:
+        raise BackupDamaged(f"backup {backup.backup_id} cannot be restored: {closure.damage[0].problem}")
+    return closure
+
+
+def require_opening(
+    files: Files, layout: Layout, candidate: Candidate, scratch: Path, observer: Observer, rate: Callable[[], int]
+) -> str | None:
+    """RocksDB opens the backup, in a process of its own. Says in words what could not be proven, None when all was.
+
+    Opened are the repository's files: what was brought in has just been compared with them, byte for byte.
+    Raises: BackupDamaged in RocksDB's words, WorkerDied, and what `observer` raises.
+    """
+    observer(JobProgress(Phase.PROVING))
+    files.remove_tree(scratch)  # of a restore that was killed
+    files.make_directory(scratch, 0o700)
     try:
-        with ManifestReader(files, incoming) as reader:
-            reader.refresh()
-            live = reader.live_set()
-    except DatabaseError as exc:
-        raise BackupDamaged(f"backup {backup.backup_id} is no database: {exc.message}") from exc
-    sizes = {file.name: file.size for file in backup.files}
-    for file in live.files:
-        if sizes.get(file.name) != file.size:
-            raise BackupDamaged(
-                f"backup {backup.backup_id} is incomplete: its MANIFEST names {file.name} with {file.size} bytes, "
-                f"the backup has {sizes.get(file.name, 'no such file')}"
-            )
-    return live
+        opening = open_backups(
+            files,
+            layout,
+            scratch,
+            [candidate],
+            rows=False,
+            workers=1,
+            rate=rate,
+            on_progress=lambda _: observer(JobProgress(Phase.PROVING)),
+        )[0]
+    except StorageError as exc:
+        # A file system without symbolic links, or a full one. The bytes are right; only this proof is missing.
+        return f"it was not proven that RocksDB opens the backup: {exc.message}"
+    files.remove_tree(scratch)
+    if opening.damage:
+        raise BackupDamaged(f"backup {candidate.backup.backup_id} cannot be restored: {opening.damage[0].problem}")
+    if opening.left_out:
+        family, reason = next(iter(opening.left_out.items()))
+        return (
+            f"it was not proven that RocksDB opens {len(opening.left_out)} column families, such as {family}: {reason}"
+        )
+    return None
 
 
-def data_folders_note(live: LiveSet, target: Path) -> str | None:
+def data_folders_note(live: LiveSet | None, target: Path) -> str | None:
     """What the operator must do when the database was spread over several folders (`db_paths`).
 
     RocksDB 9.8 opens such a database from one folder and crashes when it closes it, unless db_paths has an entry
     for each path id that the MANIFEST uses.
     """
-    highest = max((file.path_id for file in live.tables), default=0)
+    highest = max((file.path_id for file in live.tables), default=0) if live else 0
     if highest == 0:
         return None
     return (

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from walrus_fast.files import Files
     from walrus_fast.operations.progress import Observer
     from walrus_fast.operations.prove import Opening
-    from walrus_fast.operations.sample import Sample
     from walrus_fast.repository.catalog import Backup
     from walrus_fast.repository.layout import Layout
+    from walrus_fast.tiers import Sample
 
 __all__ = ["BackupVerdict", "TierChecks"]
 

@@ -88,7 +88,7 @@ def _report(exchange: Exchange, notes: tuple[str, ...]) -> UndoReport:
 
 
 def discard_previous(files: Files, database: Path) -> list[Path]:
-    """Delete every database that restores of `database` have kept. Returns what was deleted.
+    """Delete every database that restores and undos of `database` have kept. Returns what was deleted.
 
     Raises: RestoreRefused when the database is not there, so that the last one is never deleted; StorageError.
     """
@@ -98,7 +98,7 @@ def discard_previous(files: Files, database: Path) -> list[Path]:
             f"{target} is no database: what restores have kept may be all there is",
             hint="`restore --undo` brings the newest of them back.",
         )
-    kept = previous_databases(files, target)
+    kept = [*previous_databases(files, target), *previous_databases(files, target, what="undone")]
     for path in kept:
         record = load_exchange(files, path / RECORD)
         if record is not None and record.wal is not None:

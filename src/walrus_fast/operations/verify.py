@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING
 from walrus_fast.errors import StorageError
 from walrus_fast.operations.damage import checksum_problem, named_in
 from walrus_fast.operations.progress import silent
-from walrus_fast.operations.sample import Sample
 from walrus_fast.operations.tier_checks import BackupVerdict, TierChecks
 from walrus_fast.probe.runner import STALL_SECONDS
 from walrus_fast.repository.catalog import load_catalog, pick_backup
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.repository.lock import lock_to_read
-from walrus_fast.repository.verification import Proof, Tier, load_record, next_run, save_record, save_run
+from walrus_fast.repository.verification import (
+    Proof,
+    load_record,
+    next_run,
+    save_record,
+    save_run,
+    save_run_date,
+    verification_run,
+)
+from walrus_fast.tiers import Sample, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
@@ -94,6 +102,8 @@ def verify_backups(
             work.open(rows=tier is Tier.ROWS, scratch_dir=scratch_dir, stall_seconds=stall_seconds)
         verdicts = tuple(work.verdict(backup, tier, now(), users) for backup in chosen)
         not_recorded = _record(files, layout, verdicts, tier, part, run if sample else None)
+        if verdicts and not ids and not not_recorded:
+            not_recorded = _record_date(files, layout, verification_run(tier, part.parts), verdicts[-1].date)
     return VerifyReport(
         backups=verdicts,
         files_read=len(work.read),
@@ -141,5 +151,17 @@ def _record(
         if run is not None:
             save_run(files, layout, run)
     except StorageError as exc:
-        return f"{exc.message}. {exc.hint}".removesuffix(" ").removesuffix(".")
+        return _reason(exc)
     return ""
+
+
+def _record_date(files: Files, layout: Layout, run: str, date: float) -> str:
+    try:
+        save_run_date(files, layout, run, date)
+    except StorageError as exc:
+        return _reason(exc)
+    return ""
+
+
+def _reason(error: StorageError) -> str:
+    return f"{error.message}. {error.hint}".removesuffix(" ").removesuffix(".")

@@ -8,11 +8,14 @@ from typing import TypeAlias
 import msgspec
 
 from walrus_fast.errors import WalrusFastError, error_of_code
+from walrus_fast.tiers import Tier
 
 __all__ = [
     "BackupSummary",
     "CreateResult",
+    "DamageFound",
     "DeleteResult",
+    "DrillResult",
     "ErrorBody",
     "Job",
     "JobResult",
@@ -76,13 +79,34 @@ class CreateResult(msgspec.Struct, frozen=True, tag="create-result", kw_only=Tru
     warning: str = ""
 
 
+class DamageFound(msgspec.Struct, frozen=True, kw_only=True):
+    """As `operations.damage.Damage`."""
+
+    backup_id: int
+    tier: Tier
+    file: str
+    problem: str
+    expected: str = ""
+    found: str = ""
+    shared_with: tuple[int, ...] = ()
+
+
 class VerifyVerdict(msgspec.Struct, frozen=True):
-    """What was found of one backup; no problems means that every byte is what was stored."""
+    """As `operations.tier_checks.BackupVerdict`: no problems means that it is what was stored, as far as `tier`."""
 
     backup_id: int
     files: int
     bytes: int
     problems: tuple[str, ...] = ()
+    tier: Tier | None = None
+    date: float = 0.0
+    damage: tuple[DamageFound, ...] = ()
+    notes: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    families_left_out: dict[str, str] | None = None
+    rows: int = 0
+    files_read: int = 0
+    bytes_read: int = 0
 
 
 class VerifyResult(msgspec.Struct, frozen=True, tag="verify-result"):
@@ -91,6 +115,35 @@ class VerifyResult(msgspec.Struct, frozen=True, tag="verify-result"):
     backups: tuple[VerifyVerdict, ...]
     files_read: int
     bytes_read: int
+    asked: Tier = Tier.CHECKSUMS
+    part: int = 0
+    parts: int = 1
+    not_recorded: str = ""
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+class DrillResult(msgspec.Struct, frozen=True, tag="drill-result", kw_only=True):
+    """As `operations.drill.DrillReport`."""
+
+    backup_id: int
+    date: float
+    problems: tuple[str, ...]
+    damage: tuple[DamageFound, ...]
+    families: tuple[str, ...]
+    families_left_out: dict[str, str]
+    rows: int
+    files: int
+    bytes_total: int
+    bytes_linked: int
+    bytes_cloned: int
+    bytes_copied: int
+    transfer_seconds: float
+    open_seconds: float
+    read_seconds: float
+    restore_seconds: float
+    copy_seconds: float
+    not_recorded: str
 
 
 class DeleteResult(msgspec.Struct, frozen=True, tag="delete-result"):
@@ -109,7 +162,7 @@ class PruneResult(msgspec.Struct, frozen=True, tag="prune-result"):
     dry_run: bool
 
 
-JobResult: TypeAlias = CreateResult | VerifyResult | DeleteResult | PruneResult
+JobResult: TypeAlias = CreateResult | VerifyResult | DrillResult | DeleteResult | PruneResult
 
 
 class Job(msgspec.Struct, frozen=True, tag="job", kw_only=True):

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from walrus_fast.protocol.jobs import BackupSummary, ErrorBody, Job
+from walrus_fast.tiers import Tier
 
 __all__ = [
     "Answer",
@@ -16,6 +17,7 @@ __all__ = [
     "Create",
     "Delete",
     "Done",
+    "Drill",
     "Event",
     "Failure",
     "GetInfo",
@@ -84,10 +86,20 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
 
 
 class Verify(msgspec.Struct, frozen=True, tag="verify"):
-    """Answered by the Job. No ids: every backup."""
+    """Answered by the Job. No ids: every backup. `sample` is a share of the files, `10%` or `1/7`; None: all."""
 
     path: str | None = None
     ids: tuple[int, ...] = ()
+    tier: Tier = Tier.CHECKSUMS
+    sample: str | None = None
+
+
+class Drill(msgspec.Struct, frozen=True, tag="drill"):
+    """Answered by the Job. No id: the newest backup; no `scratch_dir`: drill_scratch_dir, or else the repository."""
+
+    path: str | None = None
+    backup_id: int | None = None
+    scratch_dir: str | None = None
 
 
 class Delete(msgspec.Struct, frozen=True, tag="delete"):
@@ -134,6 +146,7 @@ Command: TypeAlias = (
     | Watch
     | Cancel
     | Verify
+    | Drill
     | Delete
     | Prune
     | Pin
@@ -164,6 +177,8 @@ class Info(msgspec.Struct, frozen=True, tag="info-reply", kw_only=True):
     next_backup: float | None
     log_level: str
     memory: int
+    next_verification: float | None = None
+    next_drill: float | None = None
 
 
 class CheckpointList(msgspec.Struct, frozen=True, tag="checkpoint-list"):

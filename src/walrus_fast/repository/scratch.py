@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from walrus_fast.files import Files
     from walrus_fast.repository.layout import Layout
 
-__all__ = ["scratch_folder"]
+__all__ = ["has_scratch_of", "scratch_folder", "sweep_scratch"]
 
 _NAME_ELSEWHERE = ".walrus-fast-scratch"
 _HINT = "Give --scratch-dir: a folder that we may write to. It needs room for the backup's logs and MANIFEST only."
@@ -32,7 +32,7 @@ def scratch_folder(files: Files, layout: Layout, elsewhere: Path | None) -> Iter
     What killed processes left there is removed first; that of running ones is locked and stays.
     Raises: NotPermitted with a hint when nothing can be written there, StorageError.
     """
-    place = layout.ours / "scratch" if elsewhere is None else elsewhere / _NAME_ELSEWHERE
+    place = _place(layout, elsewhere)
     was_ours = layout.ours.exists()
     try:
         files.make_directories(place)
@@ -48,6 +48,25 @@ def scratch_folder(files: Files, layout: Layout, elsewhere: Path | None) -> Iter
         _remove_empty(files, place)
         if elsewhere is None and not was_ours:
             _remove_empty(files, layout.ours)  # a repository that RocksDB made stays as it was
+
+
+def has_scratch_of(layout: Layout, elsewhere: Path | None, pid: int) -> bool:
+    """Whether a process has left its folder behind."""
+    return any(_place(layout, elsewhere).glob(f"{pid}-*"))
+
+
+def sweep_scratch(files: Files, layout: Layout, elsewhere: Path | None) -> None:
+    """Remove what killed processes left. Raises: StorageError."""
+    place = _place(layout, elsewhere)
+    try:
+        _sweep(files, place)
+    except FileMissing:
+        return  # nobody has worked there
+    _remove_empty(files, place)
+
+
+def _place(layout: Layout, elsewhere: Path | None) -> Path:
+    return layout.ours / "scratch" if elsewhere is None else elsewhere / _NAME_ELSEWHERE
 
 
 def _make(files: Files, place: Path) -> tuple[Path, int]:

@@ -3,12 +3,12 @@
 Same format as our manifests: magic, a msgpack map, xxh3-128. Written by readers, who hold the repository's lock
 shared: each publishes through a temporary name of its own, and the last one wins. A record is worth nothing when
 the backup is another one by now (RocksDB gives ids again), so it carries the digest of `meta/<id>`.
+`.walrus-fast/runs/<kind>`: when the last run of a kind ended, in seconds since 1970, as text.
 """
 
 from __future__ import annotations
 
 import secrets
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,50 +18,38 @@ from walrus_fast.durable import publish
 from walrus_fast.errors import FileExists, FileMissing, NotPermitted, StorageError
 from walrus_fast.repository.catalog import backup_ids
 from walrus_fast.repository.meta import MAX_META_BYTES
+from walrus_fast.tiers import Tier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from walrus_fast.files import Files
     from walrus_fast.repository.layout import Layout
 
 __all__ = [
+    "DRILL",
     "Drill",
     "Proof",
     "Tier",
     "VerificationRecord",
+    "last_drilled",
+    "last_verified",
     "load_record",
     "load_records",
     "meta_digest",
     "next_run",
     "save_record",
     "save_run",
+    "save_run_date",
+    "verification_run",
 ]
 
 MAGIC = b"WFVERIF1"
 _DIGEST_BYTES = 16
 _MAX_BYTES = 16 << 20
 _RUN_COUNTER = "runs"
-
-
-class Tier(StrEnum):
-    """How much was proven, in order; each includes the ones before."""
-
-    LISTED = "listed"
-    SIZES = "sizes"
-    CHECKSUMS = "checksums"
-    CLOSURE = "closure"
-    OPENED = "opened"
-    ROWS = "rows"
-
-    @property
-    def rank(self) -> int:
-        """0 for the first."""
-        return list(Tier).index(self)
-
-    def reaches(self, other: Tier) -> bool:
-        """Whether this one includes `other`."""
-        return self.rank >= other.rank
+DRILL = "drill"
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +132,11 @@ def verified_folder(layout: Layout) -> Path:
     return layout.ours / "verified"
 
 
+def _runs_folder(layout: Layout) -> Path:
+    """One file a kind of run: its newest date."""
+    return layout.ours / "runs"
+
+
 def meta_digest(files: Files, layout: Layout, backup_id: int) -> bytes:
     """What identifies a backup beyond its id; b"" when its meta cannot be read."""
     try:
@@ -182,7 +175,7 @@ def save_record(files: Files, layout: Layout, record: VerificationRecord) -> Non
     Raises: NotPermitted (read-only, another user's, not ours), StorageError.
     """
     body = MAGIC + _ENCODER.encode(record)
-    _publish(files, layout, str(record.backup_id), body + digest(body))
+    _publish(files, layout, verified_folder(layout) / str(record.backup_id), body + digest(body))
     known = {str(backup_id) for backup_id in backup_ids(files, layout)} | {_RUN_COUNTER}
     for name, _ in files.list_directory(verified_folder(layout)):
         # Of deleted backups. No writer is at work while we hold the lock; temporary names have a dot.
@@ -190,8 +183,7 @@ def save_record(files: Files, layout: Layout, record: VerificationRecord) -> Non
             files.unlink(verified_folder(layout) / name, missing_ok=True)
 
 
-def _publish(files: Files, layout: Layout, name: str, data: bytes) -> None:
-    folder = verified_folder(layout)
+def _publish(files: Files, layout: Layout, path: Path, data: bytes) -> None:
     try:
         files.list_directory(layout.ours)
     except FileMissing as exc:
@@ -200,12 +192,12 @@ def _publish(files: Files, layout: Layout, name: str, data: bytes) -> None:
             hint="`checkpoint adopt` makes it ours.",
         ) from exc
     try:
-        files.make_directory(folder)
+        files.make_directory(path.parent)
     except FileExists:
         pass  # from the first verification on
-    temporary = folder / f"{name}.{secrets.token_hex(8)}"
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
-        publish(files, folder / name, data, temporary=temporary, sync=True)
+        publish(files, path, data, temporary=temporary, sync=True)
     except StorageError:
         files.unlink(temporary, missing_ok=True)
         raise
@@ -222,4 +214,40 @@ def next_run(files: Files, layout: Layout, *, fallback: int) -> int:
 
 def save_run(files: Files, layout: Layout, number: int) -> None:
     """Remember that this run is done, so that the next one covers what comes after. Raises as `save_record`."""
-    _publish(files, layout, _RUN_COUNTER, str(number).encode())
+    _publish(files, layout, verified_folder(layout) / _RUN_COUNTER, str(number).encode())
+
+
+def save_run_date(files: Files, layout: Layout, name: str, date: float) -> None:
+    """Remember when a run ended, whatever it found: DRILL, or `verification_run`. Raises as `save_record`.
+
+    Beside the records, not in them: those go with their backups, and a schedule must not forget its last run.
+    """
+    _publish(files, layout, _runs_folder(layout) / name, repr(date).encode())
+
+
+def verification_run(tier: Tier, parts: int) -> str:
+    """The name of a verification of every backup that read one of so many parts."""
+    return f"{tier}-{parts}"
+
+
+def last_drilled(files: Files, layout: Layout) -> float | None:
+    """When the newest drill ended, seconds since 1970; None when none is known."""
+    return _newest_run(files, layout, lambda name: name == DRILL)
+
+
+def last_verified(files: Files, layout: Layout, tier: Tier, parts: int) -> float | None:
+    """When the newest verification of every backup ended that proved as much: that tier, and one of so many parts."""
+
+    def proved_as_much(name: str) -> bool:
+        reached, _, read = name.partition("-")
+        return reached in set(Tier) and read.isdecimal() and Tier(reached).reaches(tier) and int(read) <= parts
+
+    return _newest_run(files, layout, proved_as_much)
+
+
+def _newest_run(files: Files, layout: Layout, wanted: Callable[[str], bool]) -> float | None:
+    try:
+        names = [name for name, _ in files.list_directory(_runs_folder(layout)) if wanted(name)]
+        return max((float(files.read_bytes(_runs_folder(layout) / name, limit=64)) for name in names), default=None)
+    except (StorageError, ValueError):
+        return None  # none yet, or none that can be read: then a run is due, which mends it

@@ -31,7 +31,7 @@ from walrus_fast.server.readings import Readings
 from walrus_fast.server.reload import Reloader
 from walrus_fast.server.runner import JobRunner, Patience
 from walrus_fast.server.schedule import Schedule
-from walrus_fast.server.scheduled import ScheduledBackups, WakefulClock
+from walrus_fast.server.scheduled import ScheduledBackups, ScheduledDrills, ScheduledVerifications, WakefulClock
 from walrus_fast.server.slots import Slots
 from walrus_fast.server.socket import admin_socket
 from walrus_fast.snapshot.pin_folder import default_pin_directory
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from walrus_fast.config.load import LoadedConfig
     from walrus_fast.server.jobs import JobRecord
+    from walrus_fast.server.scheduled import Scheduled
 
 __all__ = ["serve"]
 
@@ -112,15 +113,10 @@ class _Node:
             timeout=lambda: config().walrus_fast.peer_timeout,
             most=lambda: config().walrus_fast.max_connections,
         )
-        self._clock = WakefulClock()
-        scheduled = ScheduledBackups(config, self._commands, readings)
-        self._schedule = Schedule(
-            self._clock,
-            scheduled.pace,
-            newest=scheduled.newest,
-            backup=scheduled.backup,
-            chance=random.SystemRandom().random,
-        )
+        self._clocks: list[WakefulClock] = []
+        self._backups = self._schedule(ScheduledBackups(config, self._commands, readings))
+        self._verifications = self._schedule(ScheduledVerifications(config, self._commands, readings, time.time))
+        self._drills = self._schedule(ScheduledDrills(config, self._commands, readings, time.time))
         self._notifier = Notifier(dict(os.environ))
         self._owner: Owner | None = None
         if config().walrus_fast.mode is Mode.OWN:
@@ -128,6 +124,18 @@ class _Node:
         self._runner.set_rate(config().walrus_fast.max_bytes_per_second)
         self._stopping = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
+
+    def _schedule(self, scheduled: Scheduled) -> Schedule:
+        clock = WakefulClock()  # each its own: who wakes first would keep the others asleep
+        self._clocks.append(clock)
+        return Schedule(
+            clock,
+            scheduled.pace,
+            what=scheduled.what,
+            last=scheduled.last,
+            run_once=scheduled.run_once,
+            chance=random.SystemRandom().random,
+        )
 
     async def run(self, listening: socket.socket | None) -> None:
         """From start to stop."""
@@ -142,7 +150,9 @@ class _Node:
             if listening is not None:
                 await self._listener.open(listening)
                 stack.push_async_callback(self._listener.close)
-            background = [loop.create_task(self._schedule.run()), loop.create_task(self._listener.cut_off_overdue())]
+            schedules = (self._backups, self._verifications, self._drills)
+            background = [loop.create_task(schedule.run()) for schedule in schedules]
+            background.append(loop.create_task(self._listener.cut_off_overdue()))
             if self._notifier.watchdog_seconds is not None:
                 background.append(loop.create_task(self._say_alive(self._notifier.watchdog_seconds)))
             stack.push_async_callback(_cancel, background)
@@ -186,7 +196,8 @@ class _Node:
         self._notifier.reloading()
         if await self._reloader.reload():
             self._runner.set_rate(self._reloader.config().walrus_fast.max_bytes_per_second)
-            self._clock.wake()
+            for clock in self._clocks:
+                clock.wake()
         self._notifier.ready()
 
     async def _say_alive(self, every: float) -> None:
@@ -208,7 +219,13 @@ class _Node:
         return min(jobs, key=lambda record: record.job.started is None, default=None)
 
     def _vitals(self) -> Vitals:
-        return Vitals(self._started, self._listener.count, self._schedule.next_backup)
+        return Vitals(
+            self._started,
+            self._listener.count,
+            self._backups.next_due,
+            self._verifications.next_due,
+            self._drills.next_due,
+        )
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -7,9 +7,10 @@ import os
 import resource
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from walrus_fast.errors import ConfigInvalid, JobNotFound, ServerStopping
+from walrus_fast.protocol.jobs import JobState
 from walrus_fast.protocol.messages import (
     VERSION,
     Cancel,
@@ -17,6 +18,7 @@ from walrus_fast.protocol.messages import (
     Command,
     Create,
     Delete,
+    Drill,
     GetInfo,
     GetStatus,
     Info,
@@ -34,7 +36,8 @@ from walrus_fast.protocol.messages import (
     Status,
     Verify,
 )
-from walrus_fast.server.job_spec import CreateTask, DeleteTask, PruneTask, Stop, VerifyTask
+from walrus_fast.server.job_spec import CreateTask, DeleteTask, DrillTask, PruneTask, Stop, VerifyTask
+from walrus_fast.tiers import Sample
 from walrus_fast.version import VERSION as PROGRAM_VERSION
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     from walrus_fast.config.model import NodeConfig
     from walrus_fast.protocol.jobs import Job
     from walrus_fast.protocol.messages import Answer
-    from walrus_fast.server.jobs import JobBoard, JobRecord
+    from walrus_fast.server.jobs import JobBoard, JobRecord, JobTask
     from walrus_fast.server.logs import Logs
     from walrus_fast.server.readings import Readings
     from walrus_fast.server.runner import JobRunner
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["Commands", "Vitals"]
 
 _LOG = logging.getLogger(__name__)
+_JobCommand: TypeAlias = Create | Verify | Drill | Delete | Prune
 _PONG = Pong()
 
 
@@ -62,6 +66,8 @@ class Vitals:
     started: float
     connections: int
     next_backup: float | None
+    next_verification: float | None
+    next_drill: float | None
 
 
 class Commands:
@@ -110,12 +116,12 @@ class Commands:
                 return LogLevel(command.level)
             case SetLimits():
                 return self._set_limits(command)
-            case Create() | Verify() | Delete() | Prune():
+            case Create() | Verify() | Drill() | Delete() | Prune():
                 return self.submit(command, origin="operator").job
             case _:
                 raise AssertionError(f"no answer to {command!r}")  # the decoder lets nothing else through
 
-    def submit(self, command: Create | Verify | Delete | Prune, *, origin: str) -> JobRecord:
+    def submit(self, command: _JobCommand, *, origin: str) -> JobRecord:
         """A new job, begun. Raises: QueueFull, ServerStopping, ConfigInvalid."""
         if not self.accepts_jobs:
             raise ServerStopping("the server is stopping and takes no new jobs")
@@ -130,14 +136,14 @@ class Commands:
         self._runner.start(record)
         return record
 
-    def creating_in(self, repository: str) -> JobRecord | None:
-        """The unfinished backup job of a repository, if there is one."""
+    def under_way(self, wanted: Callable[[Job], bool]) -> JobRecord | None:
+        """The first wanted job that works or waits for its turn; one with a delay does not count."""
         for record in self._board.active:
-            if record.job.kind == "create" and record.job.repository == repository:
+            if record.job.state is not JobState.SCHEDULED and wanted(record.job):
                 return record
         return None
 
-    def _task(self, command: Create | Verify | Delete | Prune) -> CreateTask | VerifyTask | DeleteTask | PruneTask:
+    def _task(self, command: _JobCommand) -> JobTask:
         config = self._config()
         repository = self.repository(command.path)
         configured = config.checkpoint_config
@@ -156,7 +162,14 @@ class Commands:
                 keep=configured.max_db_checkpoints if scheduled else 0,
             )
         if isinstance(command, Verify):
-            return VerifyTask(repository=repository, ids=command.ids)
+            return VerifyTask(repository=repository, ids=command.ids, tier=command.tier, sample=_share(command.sample))
+        if isinstance(command, Drill):
+            scratch_dir = command.scratch_dir or _text(config.walrus_fast.drill_scratch_dir)
+            return DrillTask(
+                repository=repository,
+                backup_id=command.backup_id,
+                scratch_dir=None if scratch_dir is None else _absolute(scratch_dir),
+            )
         if isinstance(command, Delete):
             return DeleteTask(repository, command.backup_id)
         keep = configured.max_db_checkpoints if command.keep is None else command.keep
@@ -173,9 +186,7 @@ class Commands:
                     hint="Give --path, or set db_checkpoint_dir in the node's configuration.",
                 )
             path = str(configured)
-        if not Path(path).is_absolute():
-            raise ConfigInvalid(f"{path!r} is not an absolute path", hint="The server's folder is not yours.")
-        return str(PurePath(path))
+        return _absolute(path)
 
     def _info(self) -> Info:
         config, vitals = self._config(), self._vitals()
@@ -193,6 +204,8 @@ class Commands:
             connections=vitals.connections,
             jobs_active=len(self._board.active),
             next_backup=vitals.next_backup,
+            next_verification=vitals.next_verification,
+            next_drill=vitals.next_drill,
             log_level=self._logs.directives,
             memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         )
@@ -229,6 +242,19 @@ class Commands:
             self._runner.set_rate(max(0, command.max_bytes_per_second))
             _LOG.info("max_bytes_per_second is %d", self._runner.rate)
         return Limits(self._runner.rate)
+
+
+def _absolute(path: str) -> str:
+    if not Path(path).is_absolute():
+        raise ConfigInvalid(f"{path!r} is not an absolute path", hint="The server's folder is not yours.")
+    return str(PurePath(path))
+
+
+def _share(text: str | None) -> str:
+    try:
+        return "" if text is None else str(Sample.parse(text))
+    except ValueError as exc:
+        raise ConfigInvalid(str(exc)) from exc
 
 
 def _text(path: Path | None) -> str | None:

@@ -20,6 +20,7 @@ from walrus_fast.files import Files
 from walrus_fast.protocol.frames import Frames, encode_frame
 from walrus_fast.protocol.jobs import error_body
 from walrus_fast.repository.layout import Layout
+from walrus_fast.repository.scratch import has_scratch_of
 from walrus_fast.server.job_spec import MAX_FRAME_BYTES, Control, CreateTask, Failed, Rate, Step, Stop, Task
 from walrus_fast.server.perform import perform
 from walrus_fast.transfer.worker import prepare_worker
@@ -94,7 +95,10 @@ class _Server:
 
 def _is_clean(task: Task) -> bool:
     """Whether nothing of this process is left in the repository."""
-    return not (Layout(Path(task.repository)).staging / str(os.getpid())).exists()
+    layout, scratch_dir = Layout(Path(task.repository)), getattr(task, "scratch_dir", None)
+    if has_scratch_of(layout, Path(scratch_dir) if scratch_dir else None, os.getpid()):
+        return False
+    return not (layout.staging / str(os.getpid())).exists()
 
 
 def main() -> int:

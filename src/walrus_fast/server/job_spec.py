@@ -12,13 +12,18 @@ import msgspec
 
 from walrus_fast.methods import TransferMode  # noqa: TC001  (msgspec resolves it at run time)
 from walrus_fast.protocol.jobs import BackupSummary, ErrorBody, JobResult  # noqa: TC001  (msgspec resolves it at run time)
+from walrus_fast.tiers import Tier
 
 __all__ = [
     "MAX_FRAME_BYTES",
     "Control",
     "CreateTask",
+    "Damaged",
     "DeleteTask",
+    "DrillTask",
     "Failed",
+    "LastRun",
+    "LastRunTask",
     "Listed",
     "ListTask",
     "Newest",
@@ -31,6 +36,7 @@ __all__ = [
     "Step",
     "Stop",
     "Succeeded",
+    "SweepScratchTask",
     "SweepTask",
     "Task",
     "VerifyTask",
@@ -55,10 +61,22 @@ class CreateTask(msgspec.Struct, frozen=True, tag="create", kw_only=True):
 
 
 class VerifyTask(msgspec.Struct, frozen=True, tag="verify", kw_only=True):
-    """Read backups `ids`, or all, and compare."""
+    """Prove backups `ids`, or all, up to a tier; `sample` is the share of the files that is read, "" for all."""
 
     repository: str
     ids: tuple[int, ...]
+    tier: Tier = Tier.CHECKSUMS
+    sample: str = ""
+    workers: int = 1
+    rate: int = 0
+
+
+class DrillTask(msgspec.Struct, frozen=True, tag="drill", kw_only=True):
+    """Rehearse the restore of a backup, or of the newest."""
+
+    repository: str
+    backup_id: int | None
+    scratch_dir: str | None
     workers: int = 1
     rate: int = 0
 
@@ -93,6 +111,13 @@ class SweepTask(msgspec.Struct, frozen=True, tag="sweep"):
     pin_dir: str | None
 
 
+class SweepScratchTask(msgspec.Struct, frozen=True, tag="sweep-scratch"):
+    """Remove what a verification or a drill that was killed left behind."""
+
+    repository: str
+    scratch_dir: str | None
+
+
 class ListTask(msgspec.Struct, frozen=True, tag="list"):
     """Read the catalogue."""
 
@@ -105,7 +130,27 @@ class NewestTask(msgspec.Struct, frozen=True, tag="newest"):
     repository: str
 
 
-Task: TypeAlias = CreateTask | VerifyTask | DeleteTask | PruneTask | PinTask | SweepTask | ListTask | NewestTask
+class LastRunTask(msgspec.Struct, frozen=True, tag="last-run"):
+    """When was the last verification that proved as much; or, with no tier, the last drill?"""
+
+    repository: str
+    tier: Tier | None = None
+    sample: str = ""
+
+
+Task: TypeAlias = (
+    CreateTask
+    | VerifyTask
+    | DrillTask
+    | DeleteTask
+    | PruneTask
+    | PinTask
+    | SweepTask
+    | SweepScratchTask
+    | ListTask
+    | NewestTask
+    | LastRunTask
+)
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -140,6 +185,14 @@ class Succeeded(msgspec.Struct, frozen=True, tag="succeeded"):
     result: JobResult
 
 
+class Damaged(msgspec.Struct, frozen=True, tag="damaged"):
+    """The result of a job that did its work and found damage: in `findings`, a line each."""
+
+    result: JobResult
+    error: ErrorBody
+    findings: tuple[str, ...]
+
+
 class Nothing(msgspec.Struct, frozen=True, tag="nothing"):
     """Done, and nothing to say."""
 
@@ -156,6 +209,13 @@ class Newest(msgspec.Struct, frozen=True, tag="newest-reply"):
     created: float | None
 
 
+class LastRun(msgspec.Struct, frozen=True, tag="last-run-reply"):
+    """Seconds since 1970; None: never, as far as is known. Without backups there is nothing to prove."""
+
+    date: float | None
+    has_backups: bool
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """Why there is no result; `clean` says that nothing of the work is left anywhere."""
 
@@ -163,4 +223,4 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     clean: bool
 
 
-Said: TypeAlias = Step | Succeeded | Nothing | Listed | Newest | Failed
+Said: TypeAlias = Step | Succeeded | Damaged | Nothing | Listed | Newest | LastRun | Failed

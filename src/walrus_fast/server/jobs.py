@@ -14,9 +14,9 @@ from walrus_fast.protocol.jobs import Job, JobState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from walrus_fast.server.job_spec import CreateTask, DeleteTask, PruneTask, Stop, VerifyTask
+    from walrus_fast.server.job_spec import CreateTask, DeleteTask, DrillTask, PruneTask, Stop, VerifyTask
 
-    JobTask = CreateTask | VerifyTask | DeleteTask | PruneTask
+    JobTask = CreateTask | VerifyTask | DrillTask | DeleteTask | PruneTask
 
 __all__ = ["JobBoard", "JobRecord"]
 

@@ -8,20 +8,35 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from walrus_fast.errors import RepositoryNotFound, WalrusFastError
+from walrus_fast.errors import BackupDamaged, RepositoryNotFound, WalrusFastError
 from walrus_fast.operations.create import CreateRequest, create_backup
 from walrus_fast.operations.delete import delete_backup
+from walrus_fast.operations.drill import DrillRequest, drill_backup
 from walrus_fast.operations.prune import pin_backup, prune_backups
 from walrus_fast.operations.verify import verify_backups
-from walrus_fast.protocol.jobs import BackupSummary, CreateResult, DeleteResult, PruneResult, VerifyResult
+from walrus_fast.protocol.jobs import (
+    BackupSummary,
+    CreateResult,
+    DeleteResult,
+    DrillResult,
+    PruneResult,
+    VerifyResult,
+    error_body,
+)
 from walrus_fast.repository.catalog import backup_ids, load_backup, load_catalog
 from walrus_fast.repository.kept import kept_ids
 from walrus_fast.repository.layout import Layout, open_repository, prepare_repository
 from walrus_fast.repository.lock import lock_to_write
+from walrus_fast.repository.scratch import sweep_scratch
 from walrus_fast.repository.staging import sweep_leftovers
+from walrus_fast.repository.verification import last_drilled, last_verified
 from walrus_fast.server.job_spec import (
     CreateTask,
+    Damaged,
     DeleteTask,
+    DrillTask,
+    LastRun,
+    LastRunTask,
     Listed,
     ListTask,
     Newest,
@@ -31,15 +46,17 @@ from walrus_fast.server.job_spec import (
     PruneTask,
     Said,
     Succeeded,
+    SweepScratchTask,
     SweepTask,
     Task,
     VerifyTask,
 )
 from walrus_fast.snapshot.model import SnapshotRequest
 from walrus_fast.snapshot.pin_folder import job_pin_folder
+from walrus_fast.tiers import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from walrus_fast.files import Files
     from walrus_fast.operations.progress import Observer
@@ -55,10 +72,9 @@ def perform(files: Files, task: Task, *, observer: Observer, rate: Callable[[], 
     if isinstance(task, CreateTask):
         return Succeeded(_create(files, task, observer, rate))
     if isinstance(task, VerifyTask):
-        report = verify_backups(
-            files, Path(task.repository), ids=task.ids, workers=task.workers, observer=observer, rate=rate
-        )
-        return Succeeded(_as_result(report, VerifyResult))
+        return _verify(files, task, observer, rate)
+    if isinstance(task, DrillTask):
+        return _drill(files, task, observer, rate)
     if isinstance(task, DeleteTask):
         return Succeeded(_as_result(delete_backup(files, Path(task.repository), task.backup_id), DeleteResult))
     if isinstance(task, PruneTask):
@@ -70,6 +86,11 @@ def perform(files: Files, task: Task, *, observer: Observer, rate: Callable[[], 
     if isinstance(task, SweepTask):
         _sweep(files, task)
         return Nothing()
+    if isinstance(task, SweepScratchTask):
+        sweep_scratch(files, Layout(Path(task.repository)), Path(task.scratch_dir) if task.scratch_dir else None)
+        return Nothing()
+    if isinstance(task, LastRunTask):
+        return _last_run(files, task)
     if isinstance(task, ListTask):
         return Listed(_list(files, open_repository(files, Path(task.repository))))
     return Newest(_newest(files, task))
@@ -101,6 +122,56 @@ def _create(files: Files, task: CreateTask, observer: Observer, rate: Callable[[
         # The backup is safe, so the job has succeeded; that old ones are still there is said with it.
         return msgspec.structs.replace(result, warning=f"old backups could not be removed: {exc.message}")
     return msgspec.structs.replace(result, pruned=pruned.removed)
+
+
+def _verify(files: Files, task: VerifyTask, observer: Observer, rate: Callable[[], int]) -> Said:
+    report = verify_backups(
+        files,
+        Path(task.repository),
+        ids=task.ids,
+        tier=task.tier,
+        sample=Sample.parse(task.sample) if task.sample else None,
+        workers=task.workers,
+        observer=observer,
+        rate=rate,
+    )
+    result = _as_result(report, VerifyResult)
+    if not report.damaged:
+        return Succeeded(result)
+    findings = [f"backup {bad.backup_id}: {problem}" for bad in report.damaged for problem in bad.problems]
+    names = ", ".join(str(verdict.backup_id) for verdict in report.damaged)
+    return _damaged(result, f"damaged in {task.repository}: backup {names}", findings)
+
+
+def _drill(files: Files, task: DrillTask, observer: Observer, rate: Callable[[], int]) -> Said:
+    request = DrillRequest(
+        repository=Path(task.repository),
+        backup_id=task.backup_id,
+        scratch_dir=Path(task.scratch_dir) if task.scratch_dir else None,
+        workers=task.workers,
+    )
+    report = drill_backup(files, request, observer=observer, rate=rate)
+    result = _as_result(report, DrillResult)
+    if report.succeeded:
+        return Succeeded(result)
+    findings = [f"backup {report.backup_id}: {problem}" for problem in report.problems]
+    return _damaged(result, f"backup {report.backup_id} was not proven restorable: {report.problems[0]}", findings)
+
+
+def _damaged(result: VerifyResult | DrillResult, message: str, findings: Sequence[str]) -> Damaged:
+    return Damaged(result, error_body(BackupDamaged(message)), tuple(findings))
+
+
+def _last_run(files: Files, task: LastRunTask) -> LastRun:
+    try:
+        layout = open_repository(files, Path(task.repository))
+    except RepositoryNotFound:
+        return LastRun(None, has_backups=False)
+    if task.tier is None:
+        date = last_drilled(files, layout)
+    else:
+        date = last_verified(files, layout, task.tier, Sample.parse(task.sample).parts if task.sample else 1)
+    return LastRun(date, has_backups=bool(backup_ids(files, layout)))
 
 
 def _sweep(files: Files, task: SweepTask) -> None:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, TypeVar
 from walrus_fast.errors import TimedOut, WorkerDied
 from walrus_fast.protocol.jobs import received_error
 from walrus_fast.server.child import start_child
-from walrus_fast.server.job_spec import Failed, Listed, ListTask, Newest, NewestTask, Nothing, PinTask
+from walrus_fast.server.job_spec import (
+    Failed,
+    LastRun,
+    LastRunTask,
+    Listed,
+    ListTask,
+    Newest,
+    NewestTask,
+    Nothing,
+    PinTask,
+)
 
 if TYPE_CHECKING:
     from walrus_fast.protocol.jobs import BackupSummary
@@ -35,6 +45,10 @@ class Readings:
     async def newest(self, repository: str) -> float | None:
         """When the newest sound backup was made, seconds since 1970; None when there is none. Raises: as above."""
         return (await self._ask(NewestTask(repository), Newest)).created
+
+    async def last_run(self, task: LastRunTask) -> LastRun:
+        """When the last verification or drill of such a kind ended. Raises: as above."""
+        return await self._ask(task, LastRun)
 
     async def pin(self, repository: str, backup_id: int, *, pinned: bool) -> None:
         """Pin or unpin a backup. Raises: as above, RepositoryBusy while a job writes."""

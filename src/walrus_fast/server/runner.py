@@ -12,7 +12,18 @@ import msgspec
 from walrus_fast.errors import Cancelled, TimedOut, WalrusFastError, WorkerDied
 from walrus_fast.protocol.jobs import ErrorBody, JobState, error_body
 from walrus_fast.server.child import start_child
-from walrus_fast.server.job_spec import CreateTask, Failed, Rate, Stop, Succeeded, SweepTask, VerifyTask
+from walrus_fast.server.job_spec import (
+    CreateTask,
+    Damaged,
+    DrillTask,
+    Failed,
+    Rate,
+    Stop,
+    Succeeded,
+    SweepScratchTask,
+    SweepTask,
+    VerifyTask,
+)
 from walrus_fast.server.logs import job_context
 
 if TYPE_CHECKING:
@@ -26,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["JobRunner", "Patience"]
 
 _LOG = logging.getLogger(__name__)
+_MOST_FINDINGS = 100  # lines of the log for one job; the result has them all
 _T = TypeVar("_T")
 
 
@@ -101,7 +113,7 @@ class JobRunner:
                 self._end_unstarted(record)
                 return
             record.update(state=JobState.QUEUED)
-        needs_workers = isinstance(record.task, (CreateTask, VerifyTask))
+        needs_workers = isinstance(record.task, (CreateTask, VerifyTask, DrillTask))
         turn = self._slots.held(record.job.repository, needs_workers=needs_workers)
         workers = await _unless_stopped(record, turn.__aenter__())
         if workers is None:
@@ -123,7 +135,7 @@ class JobRunner:
         _LOG.info("%s of %s begins (%s)", job.kind, job.repository, job.origin)
         await self._prepare(record)
         task = record.task
-        if isinstance(task, (CreateTask, VerifyTask)):
+        if isinstance(task, (CreateTask, VerifyTask, DrillTask)):
             rate = -(-self._rate // (len(self._children) + 1))
             task = msgspec.structs.replace(task, workers=max(1, workers), rate=rate)
         child = await start_child(task)
@@ -136,6 +148,10 @@ class JobRunner:
             self._share_rate()
         if isinstance(outcome, Failed):
             await self._settle(record, outcome)
+        elif isinstance(outcome, Damaged):
+            for finding in outcome.findings[:_MOST_FINDINGS]:
+                _LOG.error("%s", finding)
+            self._finish(record, JobState.FAILED, phase="", result=outcome.result, error=outcome.error)
         elif isinstance(outcome, Succeeded):
             self._finish(record, JobState.SUCCEEDED, phase="", result=outcome.result)
             if warning := getattr(outcome.result, "warning", ""):
@@ -191,7 +207,12 @@ class JobRunner:
 
     async def _sweep(self, record: JobRecord) -> str | None:
         """Remove what a killed job left; says in words why that failed."""
-        child = await start_child(SweepTask(record.job.repository, self._pin_dir()))
+        task = record.task
+        if isinstance(task, (VerifyTask, DrillTask)):
+            scratch_dir = task.scratch_dir if isinstance(task, DrillTask) else None
+            child = await start_child(SweepScratchTask(task.repository, scratch_dir))
+        else:
+            child = await start_child(SweepTask(task.repository, self._pin_dir()))
         outcome = await child.outcome(lambda _: None)
         return outcome.error.message if isinstance(outcome, Failed) else None
 

@@ -1,6 +1,7 @@
-"""When the next backup is due: so long after the newest one in the repository, whoever made it.
+"""When the next run (a backup, a verification, a drill) is due: so long after the last one that the repository knows
+of, whoever made it.
 
-The wall clock only says how old that backup is, once, when it is first seen; from then on the monotonic clock
+The wall clock only says how old that one is, once, when it is first seen; from then on the monotonic clock
 counts. So a clock that is set changes nothing while the server runs, and after a restart at most one interval.
 """
 
@@ -37,7 +38,7 @@ class Pace(Protocol):
 
     @property
     def interval(self) -> float:
-        """Between two backups."""
+        """Between two runs."""
 
     @property
     def retry_delay(self) -> float:
@@ -49,38 +50,41 @@ class Pace(Protocol):
 
 
 class Schedule:
-    """`newest` says when the newest backup was made; `backup` makes one, or waits for one that is being made, and
-    says whether it is there. Missed backups are not made up for: there is one next one, and it may be overdue."""
+    """`last` says when the last run was; `run_once` makes one, or waits for one that is being made, and says whether
+    it was done. Missed ones are not made up for: there is one next one, and it may be overdue. `what` is for the log.
+    """
 
     def __init__(
         self,
         clock: Clock,
         pace: Callable[[], Pace | None],
         *,
-        newest: Callable[[], Awaitable[float | None]],
-        backup: Callable[[], Awaitable[bool]],
+        what: str,
+        last: Callable[[], Awaitable[float | None]],
+        run_once: Callable[[], Awaitable[bool]],
         chance: Callable[[], float],
     ) -> None:
         self._clock = clock
         self._pace = pace
-        self._newest = newest
-        self._backup = backup
+        self._what = what
+        self._last = last
+        self._run_once = run_once
         self._chance = chance
-        self._seen: float | None = None  # the newest backup that was looked at
-        self._base = clock.monotonic()  # when it was made, by the monotonic clock
+        self._seen: float | None = None  # the last run that was looked at
+        self._base = clock.monotonic()  # when it was, by the monotonic clock
         self._not_before = clock.monotonic()
         self._late = chance()
         self._due: float | None = None
 
     @property
-    def next_backup(self) -> float | None:
-        """When the next backup is due, seconds since 1970 by the clock as it is now; None: there is no schedule."""
+    def next_due(self) -> float | None:
+        """When the next run is due, seconds since 1970 by the clock as it is now; None: there is no schedule."""
         if self._due is None:
             return None
         return self._clock.wall() + max(0.0, self._due - self._clock.monotonic())
 
     async def run(self) -> None:
-        """Make backups until cancelled."""
+        """Run and run again until cancelled."""
         while True:
             pace = self._pace()
             if pace is None:
@@ -90,37 +94,37 @@ class Schedule:
             self._due = await self._when(pace)
             wait = self._due - self._clock.monotonic()
             if wait > 0:
-                _LOG.info("the next backup is due in %.0f s", wait)
+                _LOG.info("the next %s is due in %.0f s", self._what, wait)
                 await self._clock.sleep(wait)
                 continue  # look again: somebody else may have made one meanwhile
             await self._make_one(pace)
 
     async def _when(self, pace: Pace) -> float:
         try:
-            newest = await self._newest()
+            last = await self._last()
         except WalrusFastError as exc:
             _LOG.error("the repository cannot be read: %s", exc.message)
             self._not_before = self._clock.monotonic() + pace.retry_delay
             return self._not_before
-        if newest is None:
+        if last is None:
             self._seen = None
             return max(self._not_before, self._base + self._late * pace.jitter)
-        if newest != self._seen:
-            # A backup from the future: the clock was set back. It counts as made now.
-            age = max(0.0, self._clock.wall() - newest)
-            self._seen, self._base = newest, self._clock.monotonic() - age
+        if last != self._seen:
+            # A run in the future: the clock was set back. It counts as made now.
+            age = max(0.0, self._clock.wall() - last)
+            self._seen, self._base = last, self._clock.monotonic() - age
             self._late = self._chance()
         return max(self._base + pace.interval + self._late * pace.jitter, self._not_before)
 
     async def _make_one(self, pace: Pace) -> None:
         try:
-            made = await self._backup()
+            done = await self._run_once()
         except WalrusFastError as exc:
-            _LOG.error("the scheduled backup could not begin: %s", exc.message)
-            made = False
-        if made:
+            _LOG.error("the scheduled %s could not begin: %s", self._what, exc.message)
+            done = False
+        if done:
             # Were it not to be seen in the repository, for whatever reason, this keeps the loop from being a tight one.
             self._not_before = self._clock.monotonic() + min(pace.interval, pace.retry_delay)
         else:
             self._not_before = self._clock.monotonic() + pace.retry_delay
-            _LOG.warning("it is tried again in %.0f s", pace.retry_delay)
+            _LOG.warning("the %s is tried again in %.0f s", self._what, pace.retry_delay)

@@ -1,9 +1,10 @@
-"""Reading a part of the shared files at a time, so that consecutive runs cover all of them."""
+"""How much a verification proves: up to which tier, and reading which share of the files."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from walrus_fast.checksum import digest
@@ -11,10 +12,30 @@ from walrus_fast.checksum import digest
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Sample"]
+__all__ = ["Sample", "Tier"]
 
 _SHARE = re.compile(r"1\s*/\s*(\d{1,4})")
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
+
+
+class Tier(StrEnum):
+    """How much was proven, in order; each includes the ones before."""
+
+    LISTED = "listed"
+    SIZES = "sizes"
+    CHECKSUMS = "checksums"
+    CLOSURE = "closure"
+    OPENED = "opened"
+    ROWS = "rows"
+
+    @property
+    def rank(self) -> int:
+        """0 for the first."""
+        return list(Tier).index(self)
+
+    def reaches(self, other: Tier) -> bool:
+        """Whether this one includes `other`."""
+        return self.rank >= other.rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +62,9 @@ class Sample:
     def for_run(self, number: int) -> Sample:
         """The part of the `number`-th run."""
         return Sample(number % self.parts, self.parts)
+
+    def __str__(self) -> str:
+        return f"1/{self.parts}"
 
     def includes(self, path: str) -> bool:
         """Whether a file is read. What only one backup has is small, and always is."""
