@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.exchange.scene import Scene, copy_scene, state_of
+from tests.support.sweep import Counting, Dying, dies
 from walrus_fast.errors import DatabaseOwned, RestoreRefused
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
@@ -24,6 +26,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SEED = 4
+
+
+class Recording(Counting):
+    """Remembers the names of the calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def _before(self, name: str) -> None:
+        super()._before(name)
+        self.names.append(name)
 
 
 def test_nothing_is_there(scene: Scene) -> None:
@@ -129,6 +143,21 @@ def test_a_damaged_database_gives_what_is_intact(scene: Scene) -> None:
     report = restore_backup(Files(), scene.request(mode=TransferMode.COPY))
     assert report.bytes_reused == sum(path.stat().st_size for path in tables[1:])
     assert report.bytes_written >= len(contents)
+    assert state_of(scene.database) == scene.new
+
+
+def test_a_killed_restore_is_resumed(scene: Scene) -> None:
+    """What it had brought in is compared and used; what is half there is brought in again."""
+    shutil.rmtree(scene.database)
+    request = scene.request(mode=TransferMode.COPY, open_first=False)
+    recording = Recording()
+    restore_backup(recording, request)
+    shutil.rmtree(scene.database)
+    all_is_there = recording.names.index("sync_all") + 1
+    assert dies(partial(restore_backup, Dying(all_is_there), request))
+    report = restore_backup(Files(), request)
+    assert report.bytes_reused > 0
+    assert report.bytes_reused + report.bytes_written == report.bytes_total
     assert state_of(scene.database) == scene.new
 
 
