@@ -33,7 +33,8 @@ check: lint test
 test-long: packages $(VENV)/ready
 	$(BIN)/python -m pytest --timeout=7200
 
-bench: packages $(VENV)/ready
+bench: $(VENV)/ready
+	@sh tests/packages.sh bench
 	$(BIN)/python -m bench
 
 native-asan: $(VENV)/ready
