@@ -34,7 +34,9 @@ def staging_folder(files: Files, layout: Layout) -> Iterator[Path]:
     sweep_leftovers(files, layout)
     folder = layout.staging / f"{os.getpid()}"
     files.make_directory(folder, 0o700)
-    with undone_by(lambda: files.remove_tree(folder)):
+    # A job that failed half-way may have left more than this folder: files without a backup. What cannot be swept
+    # now keeps the folder, and so its mark for the next writer.
+    with undone_by(lambda: sweep_leftovers(files, layout)):
         yield folder
     try:
         files.remove_tree(folder)

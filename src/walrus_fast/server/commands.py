@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TypeAlias
@@ -207,7 +206,7 @@ class Commands:
             next_verification=vitals.next_verification,
             next_drill=vitals.next_drill,
             log_level=self._logs.directives,
-            memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            memory=_peak_memory(),
         )
 
     def _status(self, job_id: str | None) -> Status:
@@ -259,3 +258,11 @@ def _share(text: str | None) -> str:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
+
+
+def _peak_memory() -> int:
+    """Bytes of memory at most so far. Not `ru_maxrss`, which a process inherits from the one that started it."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
