@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from dataclasses import dataclass
@@ -187,7 +188,7 @@ class Commands:
             path = str(configured)
         return _absolute(path)
 
-    def _info(self) -> Info:
+    async def _info(self) -> Info:
         config, vitals = self._config(), self._vitals()
         return Info(
             version=PROGRAM_VERSION,
@@ -206,7 +207,7 @@ class Commands:
             next_verification=vitals.next_verification,
             next_drill=vitals.next_drill,
             log_level=self._logs.directives,
-            memory=_peak_memory(),
+            memory=await asyncio.to_thread(_peak_memory),
         )
 
     def _status(self, job_id: str | None) -> Status:
