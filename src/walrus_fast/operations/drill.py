@@ -12,6 +12,7 @@ from walrus_fast.operations.closure import check_closure
 from walrus_fast.operations.damage import catalog_damage, checksum_damage, named_in, with_sharers
 from walrus_fast.operations.progress import JobProgress, Phase, observed, silent
 from walrus_fast.operations.prove import Candidate, judge_probe, probe_request, unreadable_families
+from walrus_fast.operations.restore_transfer import RESTORE_METHODS
 from walrus_fast.probe.runner import STALL_SECONDS, run_probes
 from walrus_fast.repository.catalog import load_catalog, pick_backup
 from walrus_fast.repository.layout import open_repository
@@ -33,14 +34,6 @@ if TYPE_CHECKING:
     from walrus_fast.repository.layout import Layout
 
 __all__ = ["DrillReport", "DrillRequest", "drill_backup"]
-
-# As a restore does it: clones, whose bytes no other name shares, then links.
-_METHODS = {
-    TransferMode.AUTO: (Method.REFLINK, Method.LINK, Method.COPY),
-    TransferMode.HARDLINK: (Method.LINK,),
-    TransferMode.REFLINK: (Method.REFLINK,),
-    TransferMode.COPY: (Method.COPY,),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +179,7 @@ class _Rehearsal:
     def _transfer(self, database: Path) -> None:
         backup, files = self._backup, self._files
         # RocksDB goes on writing WALs and MANIFEST after a restore: they are always copied.
-        methods = _METHODS[self._request.mode]
+        methods = RESTORE_METHODS[self._request.mode]
         items = [
             TransferItem(
                 str(self._layout.root / file.path),
