@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(wildcard native/*.c native/*.h)
 
-.PHONY: demo test check test-long bench native-asan lint clean packages
+.PHONY: demo test check test-long bench native-asan lock audit lint clean packages
 
 $(VENV)/ready: pyproject.toml $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit("walrus-fast needs Python 3.11 or newer; try PYTHON=python3.11 make ...") if sys.version_info < (3, 11) else None'
@@ -39,6 +39,19 @@ bench: $(VENV)/ready
 
 native-asan: $(VENV)/ready
 	PYTHON=$(CURDIR)/$(BIN)/python sh native/sanitize.sh
+
+# Exact versions with hashes, for releases and containers; pyproject.toml keeps the ranges. `make lock UPGRADE=--upgrade` moves on.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command 'make lock'
+lock: $(VENV)/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(COMPILE) $(UPGRADE) pyproject.toml --output-file requirements.lock
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(COMPILE) $(UPGRADE) - --output-file requirements-build.lock
+
+# Asks the package index for known vulnerabilities of what is locked. --strict: what could not be asked about is a failure.
+audit: $(VENV)/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --strict --disable-pip --requirement requirements.lock --requirement requirements-build.lock
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info src/walrus_fast/*.so
