@@ -114,6 +114,26 @@ def test_a_drill_of_the_newest_or_of_another_here_or_elsewhere(database: Path, n
     assert scratch_of(repository) == []
 
 
+def test_a_node_proves_by_the_means_that_are_asked_for(database: Path, node: Node) -> None:
+    repository, elsewhere = node.folder / "checkpoints", node.folder / "disk"
+    elsewhere.mkdir()
+    back_up(database, repository)
+    said = node.admin("checkpoint", "drill", "--no-rows", "--transfer-mode", "copy", "--json").document
+    assert said["result"]["rows"] == 0
+    assert said["result"]["rows_read"] is False
+    assert said["result"]["bytes_copied"] == said["result"]["bytes_total"] > 0
+    assert ", no row read. " in node.admin("checkpoint", "drill", "--no-rows").stdout
+    by_link = node.admin("checkpoint", "drill", "--transfer-mode", "hardlink", "--json").document
+    assert by_link["result"]["bytes_linked"] > 0
+    assert by_link["result"]["rows"] > 1000
+    # The scratch of a verification is where it was told: a folder that cannot be written stops it there.
+    blocked = node.folder / "file"
+    blocked.write_text("")
+    assert node.admin("checkpoint", "verify", "--tier", "opened", "--scratch-dir", elsewhere).status == 0
+    assert str(blocked) in node.admin("checkpoint", "verify", "--tier", "opened", "--scratch-dir", blocked).stderr
+    assert list(elsewhere.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("offline", "ours"),
     [(VerifyReport, VerifyResult), (BackupVerdict, VerifyVerdict), (DrillReport, DrillResult), (Damage, DamageFound)],

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
     from walrus_fast.protocol.jobs import DrillResult
 
-__all__ = ["drill", "print_drilled"]
+__all__ = ["drill", "print_drilled", "rows_option"]
+
+rows_option = click.option("--rows/--no-rows", default=True, show_default=True, help="Read every row once it is open.")
 
 
 @click.command("drill")
 @click.option("--path", "repository", type=PATH, required=True, help="The repository's folder.")
 @click.option("--checkpoint-id", type=click.IntRange(1), help="Which backup. The newest unless given.")
-@click.option("--rows/--no-rows", default=True, show_default=True, help="Read every row once it is open.")
+@rows_option
 @scratch_option
 @stall_option
 @mode_option
@@ -69,18 +71,19 @@ def drill(
     if as_json:
         print_json(report, error=failed)
         sys.exit(failed.exit_status if failed else 0)
-    print_drilled(report, rows=rows)
+    print_drilled(report)
     if failed:
         raise failed
 
 
-def print_drilled(report: DrillReport | DrillResult, *, rows: bool) -> None:
+def print_drilled(report: DrillReport | DrillResult) -> None:
     """How a drill went, here or by a node."""
     for problem in report.problems:
         click.echo(f"  {problem}")
     print_left_out(report.families_left_out)
     if not report.problems:
-        read = f", {report.rows} rows read in {format_duration(report.read_seconds)}" if rows else ""
+        rows, seconds = report.rows, format_duration(report.read_seconds)
+        read = f", {rows} rows read in {seconds}" if report.rows_read else ", no row read"
         click.echo(
             f"Backup {report.backup_id} was restored, {format_bytes(report.bytes_total)} in {report.files} files, "
             f"and opened with {len(report.families)} column families{read}. The scratch is removed."

@@ -74,7 +74,7 @@ def _print_result(job: Job) -> None:
     elif isinstance(result, VerifyResult):
         print_verified(result, job.repository)
     elif isinstance(result, DrillResult):
-        print_drilled(result, rows=True)
+        print_drilled(result)
     elif isinstance(result, DeleteResult):
         click.echo(f"Backup {result.backup_id} was deleted from {job.repository}.")
     elif isinstance(result, PruneResult):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import click
 
+from walrus_fast.cli.drill_cmd import rows_option
 from walrus_fast.cli.job_display import show_job, watch_to_the_end
-from walrus_fast.cli.options import BYTES, PATH, json_option
+from walrus_fast.cli.options import BYTES, PATH, json_option, mode_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.cli.verify_cmd import sample_option, tier_option
 from walrus_fast.client import AdminClient
+from walrus_fast.methods import TransferMode
 from walrus_fast.tiers import Tier
 from walrus_fast.wording import describe_backup, format_bytes, format_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from walrus_fast.protocol.jobs import Job
@@ -27,16 +31,34 @@ _repository_option = click.option(
 )
 _wait_option = click.option("--no-wait", is_flag=True, help="Return as soon as the job is accepted.")
 _id_option = click.option("--checkpoint-id", type=click.IntRange(1), required=True, help="The backup's id.")
+_scratch_option = click.option(
+    "--scratch-dir", type=PATH, help="Where, instead of in the node's drill_scratch_dir or the repository."
+)
 _job_option = click.option("--job-id", help="The job. The active one, or the last, unless given.")
-_pass_client = click.make_pass_decorator(AdminClient)
+_P = ParamSpec("_P")
+
+
+def _pass_client(command: Callable[Concatenate[AdminClient, _P], None]) -> Callable[_P, None]:
+    """Give a command its client. Only now must there be a socket: asking for a command's help needs none."""
+
+    @wraps(command)
+    def with_client(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        context = click.get_current_context()
+        client = context.find_object(AdminClient)
+        if client is None:
+            raise click.UsageError("Missing option '--socket-path' of local-admin.", context)
+        command(client, *args, **kwargs)
+
+    return with_client
 
 
 @click.group("local-admin")
-@click.option("--socket-path", type=PATH, required=True, help="The node's admin_socket_path.")
+@click.option("--socket-path", type=PATH, help="The node's admin_socket_path.  [required]")
 @click.pass_context
-def local_admin(ctx: click.Context, socket_path: Path) -> None:
+def local_admin(ctx: click.Context, socket_path: Path | None) -> None:
     """Give orders to a running node over its admin socket."""
-    ctx.obj = ctx.with_resource(AdminClient(socket_path))
+    if socket_path is not None:
+        ctx.obj = ctx.with_resource(AdminClient(socket_path))
 
 
 @local_admin.group("checkpoint")
@@ -136,6 +158,7 @@ def cancel(client: AdminClient, job_id: str | None, as_json: bool) -> None:
 @click.option("--checkpoint-id", "ids", type=click.IntRange(1), multiple=True, help="Only this one; repeatable.")
 @tier_option
 @sample_option
+@_scratch_option
 @_wait_option
 @json_option
 @_pass_client
@@ -145,19 +168,23 @@ def verify(
     ids: tuple[int, ...],
     tier: str,
     sample: Sample | None,
+    scratch_dir: Path | None,
     no_wait: bool,
     as_json: bool,
 ) -> None:
     """Compare the backups with what was stored, up to a tier. Nothing is deleted; the result is kept with them."""
     share = None if sample is None else str(sample)
-    job = client.verify(_absolute(repository), ids=ids, tier=Tier(tier), sample=share)
+    scratch = _absolute(scratch_dir)
+    job = client.verify(_absolute(repository), ids=ids, tier=Tier(tier), sample=share, scratch_dir=scratch)
     _follow(client, job, no_wait=no_wait, as_json=as_json)
 
 
 @checkpoint.command("drill")
 @_repository_option
 @click.option("--checkpoint-id", type=click.IntRange(1), help="Which backup. The newest unless given.")
-@click.option("--scratch-dir", type=PATH, help="Where, instead of in the node's drill_scratch_dir or the repository.")
+@rows_option
+@_scratch_option
+@mode_option
 @_wait_option
 @json_option
 @_pass_client
@@ -165,12 +192,20 @@ def drill(
     client: AdminClient,
     repository: Path | None,
     checkpoint_id: int | None,
+    rows: bool,
     scratch_dir: Path | None,
+    mode: str,
     no_wait: bool,
     as_json: bool,
 ) -> None:
     """Restore a backup into a scratch folder, open it with RocksDB, read it, and remove it again."""
-    job = client.drill(_absolute(repository), backup_id=checkpoint_id, scratch_dir=_absolute(scratch_dir))
+    job = client.drill(
+        _absolute(repository),
+        backup_id=checkpoint_id,
+        scratch_dir=_absolute(scratch_dir),
+        rows=rows,
+        mode=TransferMode(mode),
+    )
     _follow(client, job, no_wait=no_wait, as_json=as_json)
 
 

@@ -58,6 +58,7 @@ class DrillReport:
     `restore_seconds` is what a restore by the same means takes: transfer with checksums, syncs, MANIFEST, opening.
     `copy_seconds` is the estimate for one that copies every byte: each is read, at the measured rate, and written,
     at the measured rate or, when nothing was copied, at the rate of reading. `families_left_out` were not proven.
+    `rows_read` tells a drill that was to read no rows from one that found none.
     """
 
     backup_id: int
@@ -78,6 +79,7 @@ class DrillReport:
     restore_seconds: float
     copy_seconds: float
     not_recorded: str
+    rows_read: bool = True
 
     @property
     def succeeded(self) -> bool:
@@ -283,4 +285,5 @@ class _Rehearsal:
             restore_seconds=self._transfer_seconds + fixed,
             copy_seconds=2 * total * a_pass + fixed,
             not_recorded="",
+            rows_read=self._request.rows,
         )

@@ -144,6 +144,7 @@ class DrillResult(msgspec.Struct, frozen=True, tag="drill-result", kw_only=True)
     restore_seconds: float
     copy_seconds: float
     not_recorded: str
+    rows_read: bool = True
 
 
 class DeleteResult(msgspec.Struct, frozen=True, tag="delete-result"):

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from walrus_fast.methods import TransferMode
 from walrus_fast.protocol.jobs import BackupSummary, ErrorBody, Job
 from walrus_fast.tiers import Tier
 
@@ -86,20 +87,25 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
 
 
 class Verify(msgspec.Struct, frozen=True, tag="verify"):
-    """Answered by the Job. No ids: every backup. `sample` is a share of the files, `10%` or `1/7`; None: all."""
+    """Answered by the Job. No ids: every backup. `sample` is a share of the files, `10%` or `1/7`; None: all.
+    `scratch_dir` as for Drill."""
 
     path: str | None = None
     ids: tuple[int, ...] = ()
     tier: Tier = Tier.CHECKSUMS
     sample: str | None = None
+    scratch_dir: str | None = None
 
 
 class Drill(msgspec.Struct, frozen=True, tag="drill"):
-    """Answered by the Job. No id: the newest backup; no `scratch_dir`: drill_scratch_dir, or else the repository."""
+    """Answered by the Job. No id: the newest backup; no `scratch_dir`: drill_scratch_dir, or else the repository.
+    Without `rows` it is only opened."""
 
     path: str | None = None
     backup_id: int | None = None
     scratch_dir: str | None = None
+    rows: bool = True
+    mode: TransferMode = TransferMode.AUTO
 
 
 class Delete(msgspec.Struct, frozen=True, tag="delete"):

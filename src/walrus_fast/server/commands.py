@@ -162,18 +162,29 @@ class Commands:
                 keep=configured.max_db_checkpoints if scheduled else 0,
             )
         if isinstance(command, Verify):
-            return VerifyTask(repository=repository, ids=command.ids, tier=command.tier, sample=_share(command.sample))
+            return VerifyTask(
+                repository=repository,
+                ids=command.ids,
+                tier=command.tier,
+                sample=_share(command.sample),
+                scratch_dir=self._scratch_dir(command),
+            )
         if isinstance(command, Drill):
-            scratch_dir = command.scratch_dir or _text(config.walrus_fast.drill_scratch_dir)
             return DrillTask(
                 repository=repository,
                 backup_id=command.backup_id,
-                scratch_dir=None if scratch_dir is None else _absolute(scratch_dir),
+                scratch_dir=self._scratch_dir(command),
+                rows=command.rows,
+                mode=command.mode,
             )
         if isinstance(command, Delete):
             return DeleteTask(repository, command.backup_id)
         keep = configured.max_db_checkpoints if command.keep is None else command.keep
         return PruneTask(repository, max(0, keep), command.dry_run)
+
+    def _scratch_dir(self, command: Verify | Drill) -> str | None:
+        scratch_dir = command.scratch_dir or _text(self._config().walrus_fast.drill_scratch_dir)
+        return None if scratch_dir is None else _absolute(scratch_dir)
 
     def repository(self, path: str | None) -> str:
         """The folder without `//` and `/./`, so that those are not other repositories. Links are not resolved: that

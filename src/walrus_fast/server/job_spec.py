@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from walrus_fast.methods import TransferMode  # noqa: TC001  (msgspec resolves it at run time)
+from walrus_fast.methods import TransferMode
 from walrus_fast.protocol.jobs import BackupSummary, ErrorBody, JobResult  # noqa: TC001  (msgspec resolves it at run time)
 from walrus_fast.tiers import Tier
 
@@ -67,6 +67,7 @@ class VerifyTask(msgspec.Struct, frozen=True, tag="verify", kw_only=True):
     ids: tuple[int, ...]
     tier: Tier = Tier.CHECKSUMS
     sample: str = ""
+    scratch_dir: str | None = None
     workers: int = 1
     rate: int = 0
 
@@ -77,6 +78,8 @@ class DrillTask(msgspec.Struct, frozen=True, tag="drill", kw_only=True):
     repository: str
     backup_id: int | None
     scratch_dir: str | None
+    rows: bool = True
+    mode: TransferMode = TransferMode.AUTO
     workers: int = 1
     rate: int = 0
 

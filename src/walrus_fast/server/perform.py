@@ -131,6 +131,7 @@ def _verify(files: Files, task: VerifyTask, observer: Observer, rate: Callable[[
         ids=task.ids,
         tier=task.tier,
         sample=Sample.parse(task.sample) if task.sample else None,
+        scratch_dir=Path(task.scratch_dir) if task.scratch_dir else None,
         workers=task.workers,
         observer=observer,
         rate=rate,
@@ -148,6 +149,8 @@ def _drill(files: Files, task: DrillTask, observer: Observer, rate: Callable[[],
         repository=Path(task.repository),
         backup_id=task.backup_id,
         scratch_dir=Path(task.scratch_dir) if task.scratch_dir else None,
+        mode=task.mode,
+        rows=task.rows,
         workers=task.workers,
     )
     report = drill_backup(files, request, observer=observer, rate=rate)

@@ -209,8 +209,7 @@ class JobRunner:
         """Remove what a killed job left; says in words why that failed."""
         task = record.task
         if isinstance(task, (VerifyTask, DrillTask)):
-            scratch_dir = task.scratch_dir if isinstance(task, DrillTask) else None
-            child = await start_child(SweepScratchTask(task.repository, scratch_dir))
+            child = await start_child(SweepScratchTask(task.repository, task.scratch_dir))
         else:
             child = await start_child(SweepTask(task.repository, self._pin_dir()))
         outcome = await child.outcome(lambda _: None)
