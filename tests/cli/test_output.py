@@ -89,8 +89,7 @@ def test_json_is_one_document_with_the_fields_that_programs_need(small: Path, re
 
 @pytest.mark.parametrize("name", [*commands(cli), ()], ids=" ".join)
 def test_every_command_explains_itself(name: tuple[str, ...]) -> None:
-    needed = ("--socket-path", "socket") if name[:1] == ("local-admin",) and len(name) > 1 else ()
-    outcome = run(*name[:1], *needed, *name[1:], "--help")
+    outcome = run(*name, "--help")
     assert outcome.status == 0
     assert outcome.stdout.startswith("Usage: walrus-fast " + " ".join(name))
     assert len(outcome.stdout.splitlines()) > 4
@@ -98,7 +97,13 @@ def test_every_command_explains_itself(name: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("checkpoint", "create"), ("checkpoint", "create", "--workers", "0"), ("nonsense",), ("restore", "--force")],
+    [
+        ("local-admin", "info"),
+        ("checkpoint", "create"),
+        ("checkpoint", "create", "--workers", "0"),
+        ("nonsense",),
+        ("restore", "--force"),
+    ],
 )
 def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
     outcome = run(*arguments)
@@ -180,12 +185,14 @@ def links_in(folder: str) -> list[str]:
 
 def test_a_reader_that_has_seen_enough(small: Path, repository: Path) -> None:
     create(small, repository)
-    for arguments in (("checkpoint", "list", "--path", str(repository)), ("checkpoint", "--help")):
+    listing = ("checkpoint", "list", "--path", str(repository))
+    missing = ("checkpoint", "list", "--path", str(repository / "missing"), "--json")
+    for arguments in (listing, ("checkpoint", "--help"), ("--help",), ("--version",), missing):
         read, write = os.pipe()
         os.close(read)
         done = subprocess.run(
             [str(PROGRAM), *arguments], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60, check=False
         )
         os.close(write)
-        assert done.returncode == 0, done
+        assert done.returncode == (20 if arguments == missing else 0), done
         assert done.stderr == ""

@@ -6,7 +6,7 @@ import importlib
 import os
 import signal
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -49,6 +49,15 @@ class _Commands(click.Group):
             raise TypeError(f"{module}.{attribute} is no command")
         return command
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse our own options, of which `--help` prints. As `invoke`."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except BrokenPipeError as exc:
+            raise _ReaderGone from exc
+
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; a reader who has left is no failure, for which click would take it."""
         try:
@@ -72,20 +81,24 @@ def main() -> NoReturn:
     """Run one command and exit with its status; see `walrus_fast.errors` for the statuses."""
     # A terminated job is cleaned up like one stopped with Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    as_json = "--json" in sys.argv[1:]
+    status = 0
     try:
-        cli.main(standalone_mode=False)
-    except WalrusFastError as exc:
-        print_error(exc, as_json=as_json)
-        sys.exit(exc.exit_status)
-    except (KeyboardInterrupt, click.Abort):
-        print_error(Cancelled("stopped"), as_json=as_json)
-        sys.exit(Cancelled.exit_status)
-    except click.ClickException as exc:
-        exc.show()
-        sys.exit(exc.exit_code)
-    except _ReaderGone:
+        try:
+            cli.main(standalone_mode=False)
+        except WalrusFastError as exc:
+            status = exc.exit_status
+            print_error(exc, as_json=_wants_json())
+        except (KeyboardInterrupt, click.Abort):
+            status = Cancelled.exit_status
+            print_error(Cancelled("stopped"), as_json=_wants_json())
+        except click.ClickException as exc:
+            status = exc.exit_code
+            exc.show()
+    except (_ReaderGone, BrokenPipeError):
         # Python flushes standard output once more on its way out, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    sys.exit(0)
+    sys.exit(status)
+
+
+def _wants_json() -> bool:
+    return "--json" in sys.argv[1:]
