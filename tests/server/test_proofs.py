@@ -12,6 +12,7 @@ import pytest
 
 from tests.server.node import final, processes_of, running_node, wait_for, write_config
 from tests.server.test_schedule import HOUR, DrivenClock, EndOfTest, Pace
+from tests.support.command import run
 from tests.verify.backups import back_up, file_of_kind
 from walrus_fast.errors import BackupNotFound, ConfigInvalid, StorageError
 from walrus_fast.files import Files
@@ -109,6 +110,9 @@ def test_a_drill_of_the_newest_or_of_another_here_or_elsewhere(database: Path, n
             client.drill(scratch_dir="disk")
         listed = node.admin("checkpoint", "list").stdout
     assert len(listed.splitlines()) == 3
+    long = node.admin("checkpoint", "list", "--long").stdout
+    assert long.count("  verified up to rows at 2") == long.count(", restored in a drill at 2") == 2
+    assert long == run("checkpoint", "list", "--path", repository, "--long").stdout
     assert load_record(Files(), Layout(repository), 1).last_proven_restorable == job.result.date
     assert list(elsewhere.iterdir()) == []
     assert scratch_of(repository) == []

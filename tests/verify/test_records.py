@@ -18,6 +18,7 @@ from walrus_fast.operations.verify import verify_backups
 from walrus_fast.repository.layout import Layout
 from walrus_fast.repository.verification import Tier, VerificationRecord, load_record
 from walrus_fast.tiers import Sample
+from walrus_fast.wording import format_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +93,33 @@ def test_a_sample_finds_the_damage_within_one_round(repository: Path) -> None:
     sample = Sample.parse("1/5")
     found = [verify_backups(Files(), repository, sample=sample).damaged for _ in range(5)]
     assert sum(bool(damaged) for damaged in found) == 1
+
+
+def test_damage_stands_until_something_that_looks_at_the_same_finds_none(repository: Path) -> None:
+    path = file_of_kind(repository, 3, "blob")
+    sample = Sample.parse("1/5")
+    whole = (repository / path).read_bytes()
+    damage(repository, path, "blob", "flipped")
+    for _ in range(5):  # each part once: one of them finds it, the sound ones after it do not make up for that
+        verify_backups(Files(), repository, sample=sample)
+    found = record(repository, 3).damage
+    assert found is not None
+    assert path in found.problems[0]
+    verify_backups(Files(), repository, tier=Tier.SIZES)
+    assert record(repository, 3).damage == found
+    listed = {backup["backup_id"]: backup for backup in command.backups(repository)}
+    assert listed[3]["proof"]["damage"]["problems"] == list(found.problems)
+    lines = command.run("checkpoint", "list", "--path", repository, "--long").stdout
+    assert f"found DAMAGED at {format_time(found.date)}: {found.problems[0]}" in lines
+    (repository / path).write_bytes(whole)
+    for _ in range(5):
+        verify_backups(Files(), repository, sample=sample)
+    assert record(repository, 3).damage is None
+    damage(repository, path, "blob", "flipped")
+    verify_backups(Files(), repository)
+    (repository / path).write_bytes(whole)
+    verify_backups(Files(), repository)
+    assert record(repository, 3).damage is None
 
 
 @pytest.mark.parametrize("text", ["0%", "101%", "1/0", "2/7", "x", ""])

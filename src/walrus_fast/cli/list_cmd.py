@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from walrus_fast.cli.format import backup_line, format_bytes, format_time
+from walrus_fast.cli.format import backup_line, format_bytes, proof_line
 from walrus_fast.cli.options import PATH, json_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.files import Files
 from walrus_fast.operations.space import SpaceReport, measure_space
+from walrus_fast.operations.survey import proof_of
 from walrus_fast.repository.catalog import load_catalog
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.repository.verification import load_records
@@ -45,7 +46,7 @@ def list_backups(repository: Path, is_long: bool, space: bool, db_path: Path | N
     for backup in backups:
         click.echo(backup_line(backup))
         if is_long:
-            click.echo(f"  {_proof_line(records.get(backup.backup_id))}")
+            click.echo(f"  {proof_line(proof_of(records.get(backup.backup_id)))}")
     if found:
         _print_space(found)
 
@@ -90,30 +91,10 @@ def _proof_json(record: VerificationRecord | None) -> dict[str, object] | None:
         "reached": record.reached,
         "samples": record.samples,
         "last": record.last,
+        "damage": record.damage,
         "last_drill": record.last_drill,
         "last_proven_restorable": record.last_proven_restorable,
     }
-
-
-def _proof_line(record: VerificationRecord | None) -> str:
-    if record is None or (record.last is None and record.last_drill is None):
-        return "never verified"
-    last = record.last
-    if last is not None and last.problems:
-        line = f"found DAMAGED at {format_time(last.date)}: {last.problems[0]}"
-    elif record.tier is not None:
-        line = f"verified up to {record.tier} at {format_time(record.reached[record.tier])}"
-    else:
-        line = "verified in samples only"
-    if last is not None and last.parts > 1 and not last.problems:
-        line += f", part {last.part + 1} of {last.parts} read at {format_time(last.date)}"
-    if record.last_drill is not None and record.last_drill.problems:
-        line += f", restore drill FAILED at {format_time(record.last_drill.date)}"
-    elif record.last_proven_restorable is not None:
-        line += f", restored in a drill at {format_time(record.last_proven_restorable)}"
-    else:
-        line += ", never restored in a drill"
-    return line
 
 
 def _print_space(space: SpaceReport) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 import click
 
 from walrus_fast.cli.drill_cmd import rows_option
+from walrus_fast.cli.format import proof_line
 from walrus_fast.cli.job_display import show_job, watch_to_the_end
 from walrus_fast.cli.options import BYTES, PATH, json_option, mode_option
 from walrus_fast.cli.output import print_json
@@ -94,9 +95,10 @@ def create(client: AdminClient, repository: Path | None, delay_secs: float, no_w
 
 @checkpoint.command("list")
 @_repository_option
+@click.option("--long", "is_long", is_flag=True, help="Show what was proven of each, and when.")
 @json_option
 @_pass_client
-def list_backups(client: AdminClient, repository: Path | None, as_json: bool) -> None:
+def list_backups(client: AdminClient, repository: Path | None, is_long: bool, as_json: bool) -> None:
     """List the backups of a repository; damaged ones say so."""
     found = client.list(_absolute(repository))
     if as_json:
@@ -110,6 +112,8 @@ def list_backups(client: AdminClient, repository: Path | None, as_json: bool) ->
                 describe_backup(backup.backup_id, backup.size, backup.files, backup.created, backup.problems)
                 + (", pinned" if backup.pinned else "")
             )
+            if is_long:
+                click.echo(f"  {proof_line(backup.proof)}")
 
 
 @checkpoint.command("status")

@@ -18,7 +18,16 @@ from walrus_fast.repository.catalog import load_catalog, pick_backup
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.repository.lock import lock_to_read
 from walrus_fast.repository.scratch import scratch_folder
-from walrus_fast.repository.verification import DRILL, Drill, Proof, Tier, load_record, save_record, save_run_date
+from walrus_fast.repository.verification import (
+    DRILL,
+    PROVEN_RESTORABLE,
+    Drill,
+    Proof,
+    Tier,
+    load_record,
+    save_record,
+    save_run_date,
+)
 from walrus_fast.transfer.pool import TransferPool
 from walrus_fast.transfer.task import TransferItem, TransferredFile
 
@@ -139,6 +148,8 @@ def _record(files: Files, layout: Layout, report: DrillReport, *, rows: bool) ->
     drill = Drill(date=report.date, seconds=report.restore_seconds, problems=report.problems[:20])
     save_record(files, layout, record.with_drill(drill))
     save_run_date(files, layout, DRILL, report.date)
+    if report.succeeded:
+        save_run_date(files, layout, PROVEN_RESTORABLE, report.date)
 
 
 def _with_reason(report: DrillReport, reason: str) -> DrillReport:

@@ -12,7 +12,7 @@ from walrus_fast.repository.catalog import load_catalog, newest_manifest
 from walrus_fast.repository.layout import open_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from walrus_fast.files import Files
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     _Inode = tuple[int, int]
 
-__all__ = ["BackupSpace", "SpaceReport", "measure_space"]
+__all__ = ["BackupSpace", "SpaceReport", "measure_space", "space_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,11 @@ def measure_space(files: Files, repository: Path, *, database: Path | None = Non
     Raises: RepositoryNotFound, StorageError.
     """
     layout = open_repository(files, repository)
-    backups = load_catalog(files, layout)
+    return space_of(files, layout, load_catalog(files, layout), database=database)
+
+
+def space_of(files: Files, layout: Layout, backups: Sequence[Backup], *, database: Path | None) -> SpaceReport:
+    """`measure_space` of backups that were loaded already. Raises: StorageError."""
     places = _places(files, layout, {file.path for backup in backups for file in backup.files})
     manifest = newest_manifest(files, layout)
     if database is None and manifest is not None and manifest.database:

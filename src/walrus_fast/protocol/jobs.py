@@ -11,6 +11,7 @@ from walrus_fast.errors import WalrusFastError, error_of_code
 from walrus_fast.tiers import Tier
 
 __all__ = [
+    "BackupProof",
     "BackupSummary",
     "CreateResult",
     "DamageFound",
@@ -187,8 +188,31 @@ class Job(msgspec.Struct, frozen=True, tag="job", kw_only=True):
     result: JobResult | None = None
 
 
+class BackupProof(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a backup beyond its files' sizes. Dates in seconds since 1970, None: never.
+
+    `tier` is the highest one that stands, proven in full at `date`. `checked` is the last verification, of `part` of
+    `parts` of the shared files. `damaged` is when `problems` were found that nothing has refuted since. `drilled` is
+    the last restore drill, `drill_problems` what that found (damage, or only that nothing could be opened here),
+    `drill_seconds` what a restore took in it; `restorable` is when a drill last succeeded.
+    """
+
+    tier: Tier | None = None
+    date: float | None = None
+    checked: float | None = None
+    part: int = 0
+    parts: int = 1
+    damaged: float | None = None
+    problems: tuple[str, ...] = ()
+    drilled: float | None = None
+    drill_problems: tuple[str, ...] = ()
+    drill_seconds: float = 0.0
+    restorable: float | None = None
+
+
 class BackupSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a list. `created` in seconds since 1970, `size` in bytes, shared files included."""
+    """One line of a list. `created` in seconds since 1970, `size` in bytes, shared files included. `proof` is None
+    when nothing was ever proven of it."""
 
     backup_id: int
     size: int
@@ -196,6 +220,12 @@ class BackupSummary(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     problems: tuple[str, ...] = ()
     pinned: bool = False
+    proof: BackupProof | None = None
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether anything that was ever looked at is not what was stored, and was not found to be since."""
+        return bool(self.problems or (self.proof and self.proof.problems))
 
 
 def error_body(error: WalrusFastError) -> ErrorBody:

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DRILL",
+    "PROVEN_RESTORABLE",
     "Drill",
     "Proof",
     "Tier",
     "VerificationRecord",
     "last_drilled",
+    "last_proven_restorable",
     "last_verified",
     "load_record",
     "load_records",
@@ -50,6 +52,7 @@ _DIGEST_BYTES = 16
 _MAX_BYTES = 16 << 20
 _RUN_COUNTER = "runs"
 DRILL = "drill"
+PROVEN_RESTORABLE = "drill-succeeded"
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +74,14 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     problems: tuple[str, ...] = ()
 
+    def refutes(self, damage: Proof) -> bool:
+        """Whether this one passed what `damage` failed, and read the same files or all."""
+        if self.problems or self.tier is None:
+            return False
+        failed = 0 if damage.tier is None else damage.tier.rank + 1
+        saw_as_much = self.parts == 1 or (self.part, self.parts) == (damage.part, damage.parts)
+        return self.tier.rank >= failed and (saw_as_much or failed < Tier.CHECKSUMS.rank)
+
 
 class Drill(msgspec.Struct, frozen=True, kw_only=True):
     """One restore drill; no problems is a success. `seconds` is what a restore by the same means would take."""
@@ -83,13 +94,15 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
 class VerificationRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a backup. `reached` is the date of the newest full proof of each tier that still stands:
     damage that is found later takes away what it contradicts. A sample counts for none of them; `samples` has the
-    date of each part by "<part>/<parts>"."""
+    date of each part by "<part>/<parts>". `damage` is the newest proof that found problems, until one that looks at
+    the same finds none: the next part of a sample, which is sound, says nothing about the one before."""
 
     backup_id: int
     meta_digest: bytes
     last: Proof | None = None
     reached: dict[str, float] = {}
     samples: dict[str, float] = {}
+    damage: Proof | None = None
     last_drill: Drill | None = None
     last_proven_restorable: float | None = None
 
@@ -113,8 +126,14 @@ class VerificationRecord(msgspec.Struct, frozen=True, kw_only=True):
             samples = {key: date for key, date in samples.items() if key.endswith(f"/{proof.parts}")}
             samples[f"{proof.part}/{proof.parts}"] = proof.date
         restorable = None if proof.problems else self.last_proven_restorable
+        damage = proof if proof.problems else self.damage
         return msgspec.structs.replace(
-            self, last=proof, reached=reached, samples=samples, last_proven_restorable=restorable
+            self,
+            last=proof,
+            reached=reached,
+            samples=samples,
+            damage=None if damage is not None and proof.refutes(damage) else damage,
+            last_proven_restorable=restorable,
         )
 
     def with_drill(self, drill: Drill) -> VerificationRecord:
@@ -218,7 +237,8 @@ def save_run(files: Files, layout: Layout, number: int) -> None:
 
 
 def save_run_date(files: Files, layout: Layout, name: str, date: float) -> None:
-    """Remember when a run ended, whatever it found: DRILL, or `verification_run`. Raises as `save_record`.
+    """Remember when a run ended: DRILL or `verification_run`, whatever it found; PROVEN_RESTORABLE. Raises as
+    `save_record`.
 
     Beside the records, not in them: those go with their backups, and a schedule must not forget its last run.
     """
@@ -233,6 +253,11 @@ def verification_run(tier: Tier, parts: int) -> str:
 def last_drilled(files: Files, layout: Layout) -> float | None:
     """When the newest drill ended, seconds since 1970; None when none is known."""
     return _newest_run(files, layout, lambda name: name == DRILL)
+
+
+def last_proven_restorable(files: Files, layout: Layout) -> float | None:
+    """When the newest drill ended that succeeded; its backup may have been deleted since. None when none is known."""
+    return _newest_run(files, layout, lambda name: name == PROVEN_RESTORABLE)
 
 
 def last_verified(files: Files, layout: Layout, tier: Tier, parts: int) -> float | None:

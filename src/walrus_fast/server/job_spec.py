@@ -12,6 +12,7 @@ import msgspec
 
 from walrus_fast.methods import TransferMode
 from walrus_fast.protocol.jobs import BackupSummary, ErrorBody, JobResult  # noqa: TC001  (msgspec resolves it at run time)
+from walrus_fast.protocol.survey import RepositorySurvey  # noqa: TC001
 from walrus_fast.tiers import Tier
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "Step",
     "Stop",
     "Succeeded",
+    "SurveyTask",
+    "Surveyed",
     "SweepScratchTask",
     "SweepTask",
     "Task",
@@ -141,6 +144,13 @@ class LastRunTask(msgspec.Struct, frozen=True, tag="last-run"):
     sample: str = ""
 
 
+class SurveyTask(msgspec.Struct, frozen=True, tag="survey"):
+    """Look at the whole repository, for the metrics."""
+
+    repository: str
+    database: str
+
+
 Task: TypeAlias = (
     CreateTask
     | VerifyTask
@@ -153,6 +163,7 @@ Task: TypeAlias = (
     | ListTask
     | NewestTask
     | LastRunTask
+    | SurveyTask
 )
 
 
@@ -219,6 +230,12 @@ class LastRun(msgspec.Struct, frozen=True, tag="last-run-reply"):
     has_backups: bool
 
 
+class Surveyed(msgspec.Struct, frozen=True, tag="surveyed"):
+    """What was found."""
+
+    survey: RepositorySurvey
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """Why there is no result; `clean` says that nothing of the work is left anywhere."""
 
@@ -226,4 +243,4 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     clean: bool
 
 
-Said: TypeAlias = Step | Succeeded | Damaged | Nothing | Listed | Newest | LastRun | Failed
+Said: TypeAlias = Step | Succeeded | Damaged | Nothing | Listed | Newest | LastRun | Surveyed | Failed

@@ -13,9 +13,9 @@ from walrus_fast.operations.create import CreateRequest, create_backup
 from walrus_fast.operations.delete import delete_backup
 from walrus_fast.operations.drill import DrillRequest, drill_backup
 from walrus_fast.operations.prune import pin_backup, prune_backups
+from walrus_fast.operations.survey import summarize, survey_repository
 from walrus_fast.operations.verify import verify_backups
 from walrus_fast.protocol.jobs import (
-    BackupSummary,
     CreateResult,
     DeleteResult,
     DrillResult,
@@ -24,7 +24,6 @@ from walrus_fast.protocol.jobs import (
     error_body,
 )
 from walrus_fast.repository.catalog import backup_ids, load_backup, load_catalog
-from walrus_fast.repository.kept import kept_ids
 from walrus_fast.repository.layout import Layout, open_repository, prepare_repository
 from walrus_fast.repository.lock import lock_to_write
 from walrus_fast.repository.scratch import sweep_scratch
@@ -46,6 +45,8 @@ from walrus_fast.server.job_spec import (
     PruneTask,
     Said,
     Succeeded,
+    Surveyed,
+    SurveyTask,
     SweepScratchTask,
     SweepTask,
     Task,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
     from walrus_fast.files import Files
     from walrus_fast.operations.progress import Observer
+    from walrus_fast.protocol.jobs import BackupSummary
 
 __all__ = ["perform"]
 
@@ -91,6 +93,8 @@ def perform(files: Files, task: Task, *, observer: Observer, rate: Callable[[], 
         return Nothing()
     if isinstance(task, LastRunTask):
         return _last_run(files, task)
+    if isinstance(task, SurveyTask):
+        return Surveyed(survey_repository(files, Path(task.repository), database=Path(task.database)))
     if isinstance(task, ListTask):
         return Listed(_list(files, open_repository(files, Path(task.repository))))
     return Newest(_newest(files, task))
@@ -191,18 +195,7 @@ def _sweep(files: Files, task: SweepTask) -> None:
 
 
 def _list(files: Files, layout: Layout) -> tuple[BackupSummary, ...]:
-    pinned = kept_ids(files, layout)
-    return tuple(
-        BackupSummary(
-            backup_id=backup.backup_id,
-            size=backup.size,
-            files=len(backup.files),
-            created=backup.timestamp,
-            problems=backup.problems[:3],
-            pinned=backup.backup_id in pinned,
-        )
-        for backup in load_catalog(files, layout)
-    )
+    return summarize(files, layout, load_catalog(files, layout))
 
 
 def _newest(files: Files, task: NewestTask) -> float | None:

@@ -19,10 +19,13 @@ from walrus_fast.server.job_spec import (
     NewestTask,
     Nothing,
     PinTask,
+    Surveyed,
+    SurveyTask,
 )
 
 if TYPE_CHECKING:
     from walrus_fast.protocol.jobs import BackupSummary
+    from walrus_fast.protocol.survey import RepositorySurvey
     from walrus_fast.server.job_spec import Said, Task
 
 __all__ = ["Readings"]
@@ -49,6 +52,10 @@ class Readings:
     async def last_run(self, task: LastRunTask) -> LastRun:
         """When the last verification or drill of such a kind ended. Raises: as above."""
         return await self._ask(task, LastRun)
+
+    async def survey(self, repository: str, database: str) -> RepositorySurvey:
+        """The whole repository; one that is not there has no backups. Raises: as above."""
+        return (await self._ask(SurveyTask(repository, database), Surveyed)).survey
 
     async def pin(self, repository: str, backup_id: int, *, pinned: bool) -> None:
         """Pin or unpin a backup. Raises: as above, RepositoryBusy while a job writes."""
