@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from walrus_fast.checksum import digest
-from walrus_fast.client import AdminClient
+from walrus_fast.client.blocking import AdminClient
 from walrus_fast.errors import ServerUnreachable
 from walrus_fast.files import Files
 from walrus_fast.methods import Method

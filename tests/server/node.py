@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tests.support.command import Outcome, run
-from walrus_fast.client import AdminClient
+from walrus_fast.client.blocking import AdminClient
 from walrus_fast.errors import ServerUnreachable
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.server.node import running_node, wait_for, write_config
-from walrus_fast.client import AdminClient, AsyncAdminClient
+from walrus_fast.client.asynchronous import AsyncAdminClient
+from walrus_fast.client.blocking import AdminClient
 from walrus_fast.protocol.frames import MAX_REQUEST_BYTES, encode_frame
 from walrus_fast.protocol.messages import Create, GetInfo, Ping, Request, Watch
 

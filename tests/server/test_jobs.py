@@ -13,7 +13,7 @@ import pytest
 
 from tests.server.node import final, processes_of, running_node, wait_for, write_config
 from tests.support.command import PROGRAM
-from walrus_fast.client import AdminClient
+from walrus_fast.client.blocking import AdminClient
 from walrus_fast.errors import BackupNotFound, JobNotFound, QueueFull
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import yaml
 
 from tests.server.node import PROJECT, Node, running_node, wait_for, write_config
 from tests.support.command import run
-from walrus_fast.client import AdminClient
+from walrus_fast.client.blocking import AdminClient
 from walrus_fast.errors import ServerUnreachable
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from walrus_fast.protocol.jobs import (
 from walrus_fast.wording import format_bytes, format_duration, format_time
 
 if TYPE_CHECKING:
-    from walrus_fast.client import AdminClient
+    from walrus_fast.client.blocking import AdminClient
     from walrus_fast.protocol.jobs import Job
 
 __all__ = ["print_pruned", "show_job", "watch_to_the_end"]

@@ -13,7 +13,7 @@ from walrus_fast.cli.job_display import show_job, watch_to_the_end
 from walrus_fast.cli.options import BYTES, PATH, json_option, mode_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.cli.verify_cmd import sample_option, tier_option
-from walrus_fast.client import AdminClient
+from walrus_fast.client.blocking import AdminClient
 from walrus_fast.methods import TransferMode
 from walrus_fast.tiers import Tier
 from walrus_fast.wording import describe_backup, format_bytes, format_time

@@ -1,0 +1,90 @@
+"""Failed file operations: the one place where an errno becomes an error of ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from walrus_fast.errors.root import WalrusFastError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class StorageError(WalrusFastError):
+    """A file operation failed. `number` is the errno, `path` the file."""
+
+    code = "storage"
+    exit_status = 30
+
+    def __init__(self, message: str, *, number: int = 0, path: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.number = number
+        self.path = path
+
+
+class FileMissing(StorageError):
+    """ENOENT or ENOTDIR."""
+
+    code = "file-missing"
+
+
+class FileExists(StorageError):
+    """EEXIST or ENOTEMPTY."""
+
+    code = "file-exists"
+
+
+class DiskFull(StorageError):
+    """ENOSPC or EDQUOT."""
+
+    code = "disk-full"
+    exit_status = 31
+    default_hint = "Free space or choose another disk; what is there already was not touched."
+
+
+class NotPermitted(StorageError):
+    """EACCES, EPERM or EROFS."""
+
+    code = "not-permitted"
+    exit_status = 32
+    default_hint = "Run as the user that owns the files (for a Walrus node: sudo -u walrus)."
+
+
+class TooManyOpenFiles(StorageError):
+    """EMFILE or ENFILE."""
+
+    code = "too-many-open-files"
+    exit_status = 33
+    default_hint = "Raise the limit (ulimit -n, LimitNOFILE=), or give --pin-dir on the database's file system."
+
+
+class TransferModeUnsupported(StorageError):
+    """The operator asked for links or clones and the file system has none."""
+
+    code = "transfer-mode-unsupported"
+    exit_status = 34
+    default_hint = "Use --transfer-mode auto, or put the repository on the database's file system."
+
+
+# Errnos that decide the kind of a storage error; every other one is a plain StorageError.
+_KINDS: dict[int, type[StorageError]] = {
+    errno.ENOENT: FileMissing,
+    errno.ENOTDIR: FileMissing,
+    errno.EEXIST: FileExists,
+    errno.ENOTEMPTY: FileExists,
+    errno.ENOSPC: DiskFull,
+    errno.EDQUOT: DiskFull,
+    errno.EACCES: NotPermitted,
+    errno.EPERM: NotPermitted,
+    errno.EROFS: NotPermitted,
+    errno.EMFILE: TooManyOpenFiles,
+    errno.ENFILE: TooManyOpenFiles,
+}
+
+
+def storage_error(number: int, action: str, path: Path | str) -> StorageError:
+    """The storage error for an errno, e.g. `storage_error(ENOSPC, "write", path)`."""
+    kind = _KINDS.get(number, StorageError)
+    return kind(f"cannot {action} {path}: {os.strerror(number)}", number=number, path=str(path))
