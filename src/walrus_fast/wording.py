@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["describe_backup", "format_bytes", "format_duration", "format_time"]
+__all__ = ["describe_backup", "format_age", "format_bytes", "format_duration", "format_time"]
 
 
 def format_bytes(size: float) -> str:
@@ -42,6 +42,18 @@ def format_duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def format_age(seconds: float) -> str:
+    """`45 s`, `12 min`, `2 h 03 min`, `3 d 4 h`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h" + (f" {whole % 3600 // 60:02d} min" if whole % 3600 >= 60 else "")
+    return f"{whole // 86400} d" + (f" {whole % 86400 // 3600} h" if whole % 86400 >= 3600 else "")
 
 
 def describe_backup(backup_id: int, size: int, files: int, timestamp: float, problems: Sequence[str]) -> str:

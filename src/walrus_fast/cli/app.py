@@ -24,6 +24,7 @@ _COMMANDS = {
     "checkpoint": ("checkpoint_cmd", "checkpoint", "Make, list, verify and delete backups, without a node."),
     "restore": ("restore_cmd", "restore", "Restore a database; what is there is kept beside it."),
     "list-db-checkpoint": ("checkpoint_cmd", "list_db_checkpoint", "List the backups in a folder."),
+    "check": ("check_cmd", "check", "Say in one line whether there are backups worth having. For monitoring."),
     "config": ("config_cmd", "config", "Check a configuration file, and show what it puts in force."),
 }
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import click
 
+from walrus_fast.config.values import Duration
 from walrus_fast.methods import TransferMode
 
-__all__ = ["BYTES", "PATH", "json_option", "mode_option", "rate_option", "wait_option", "workers_option"]
+__all__ = ["BYTES", "DURATION", "PATH", "json_option", "mode_option", "rate_option", "wait_option", "workers_option"]
 
 _BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?(?:/S)?", re.IGNORECASE)
+
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 class ByteCount(click.ParamType[int]):
@@ -30,7 +33,21 @@ class ByteCount(click.ParamType[int]):
         return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
 
 
+class _Duration(click.ParamType[float]):
+    """`6h`, `1h 30m`, `90`, as in the configuration file."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds. Raises: click.BadParameter."""
+        try:
+            return Duration.parse(float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value)
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+
+
 BYTES = ByteCount()
+DURATION = _Duration()
 PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is an error of ours, with its own status
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for programs.")

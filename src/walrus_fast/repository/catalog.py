@@ -88,7 +88,20 @@ def load_backup(files: Files, layout: Layout, backup_id: int) -> Backup:
     found = _with_sizes(files, layout, backup_id, meta, stored)
     problems += [problem for file in found if (problem := _size_problem(file))]
     problems += _crc_disagreements(meta, stored)
+    if problems and not _is_still_there(files, layout, backup_id):
+        raise BackupNotFound(f"no backup {backup_id} in {layout.root}")
     return Backup(backup_id, meta.timestamp, meta.sequence, found, manifest, tuple(problems))
+
+
+def _is_still_there(files: Files, layout: Layout, backup_id: int) -> bool:
+    """A backup that a writer deletes while we look at it, its meta first, is gone and not damaged."""
+    try:
+        files.stat(layout.meta_of(backup_id))
+    except FileMissing:
+        return False
+    except StorageError:
+        pass  # whatever it is, it is there
+    return True
 
 
 def _linked_folders(layout: Layout, backup_id: int) -> list[str]:

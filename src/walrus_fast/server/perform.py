@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from walrus_fast.errors import BackupDamaged, RepositoryNotFound, WalrusFastError
+from walrus_fast.errors import BackupDamaged, BackupNotFound, RepositoryNotFound, WalrusFastError
 from walrus_fast.operations.create import CreateRequest, create_backup
 from walrus_fast.operations.delete import delete_backup
 from walrus_fast.operations.drill import DrillRequest, drill_backup
@@ -204,7 +204,10 @@ def _newest(files: Files, task: NewestTask) -> float | None:
     except RepositoryNotFound:
         return None
     for backup_id in reversed(backup_ids(files, layout)):
-        backup = load_backup(files, layout, backup_id)
+        try:
+            backup = load_backup(files, layout, backup_id)
+        except BackupNotFound:
+            continue  # deleted since the listing
         if not backup.is_damaged:
             return float(backup.timestamp)
     return None
