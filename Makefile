@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(wildcard native/*.c native/*.h)
 
-.PHONY: demo test check test-long bench native-asan lock audit lint clean packages
+.PHONY: demo test check test-long fuzz bench native-asan lock audit lint clean packages
 
 $(VENV)/ready: pyproject.toml $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit("walrus-fast needs Python 3.11 or newer; try PYTHON=python3.11 make ...") if sys.version_info < (3, 11) else None'
@@ -32,6 +32,11 @@ check: lint test
 
 test-long: packages $(VENV)/ready
 	$(BIN)/python -m pytest --timeout=7200
+
+# A million inputs for each parser in C, and their coverage. RUNS=, and KEEP=--keep to make what was found the kept corpus.
+RUNS ?= 1000000
+fuzz: packages $(VENV)/ready
+	$(BIN)/python -m tests.fuzz --runs $(RUNS) --coverage $(KEEP)
 
 bench: $(VENV)/ready
 	@sh tests/packages.sh bench

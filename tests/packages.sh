@@ -7,6 +7,8 @@ command -v mkfs.btrfs >/dev/null 2>&1 || missing="$missing btrfs-progs"
 # A file system without hard links, where the kernel has no vfat.
 command -v mkfs.exfat >/dev/null 2>&1 && command -v mount.exfat-fuse >/dev/null 2>&1 || missing="$missing exfatprogs exfat-fuse"
 command -v strace >/dev/null 2>&1 || missing="$missing strace"
+# The fuzzers of the parsers in C. clang's runtime for them is a package of its own, named by its version.
+ls "$(clang -print-resource-dir 2>/dev/null || echo /nowhere)"/lib/*/libclang_rt.fuzzer* >/dev/null 2>&1 || missing="$missing clang llvm"
 if [ "${1:-}" = bench ]; then # RocksDB's own engine, in C++
     [ -e /usr/include/rocksdb/db.h ] || missing="$missing librocksdb-dev"
     command -v g++ >/dev/null 2>&1 || missing="$missing g++"
@@ -17,4 +19,11 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     exit 0
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -q >/dev/null && apt-get install -y -q --no-install-recommends $missing >/dev/null
+apt-get update -q >/dev/null
+case $missing in
+*clang*)
+    version=$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')
+    if apt-cache show "libclang-rt-$version-dev" >/dev/null 2>&1; then missing="$missing libclang-rt-$version-dev"; fi
+    ;;
+esac
+apt-get install -y -q --no-install-recommends $missing >/dev/null
