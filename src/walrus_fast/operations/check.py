@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from walrus_fast.errors import RepositoryNotFound, WalrusFastError
 from walrus_fast.repository.catalog import load_catalog
 from walrus_fast.repository.layout import open_repository
-from walrus_fast.repository.verification import last_verified, load_record
+from walrus_fast.repository.verification import last_proven_restorable, last_verified, load_record
 from walrus_fast.tiers import Tier
 from walrus_fast.wording import format_age, format_time
 
@@ -89,12 +89,10 @@ class _Known:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with it: names and sizes now, or what the last verification or drill found."""
+        """What is wrong with it: by names and sizes now, or as a verification or drill has found."""
         found = self.backup.problems
-        if not found and self.record.last is not None:
-            found = self.record.last.problems
-        if not found and self.record.last_drill is not None:
-            found = self.record.last_drill.problems
+        if not found and self.record.damage is not None:
+            found = self.record.damage.problems
         return found[0] if found else None
 
     @property
@@ -120,11 +118,11 @@ def check_repository(files: Files, request: CheckRequest, *, now: float) -> Chec
         layout = open_repository(files, request.repository)
         known = [_Known(backup, load_record(files, layout, backup.backup_id)) for backup in load_catalog(files, layout)]
         verified = last_verified(files, layout, Tier.LISTED, _ANY_SHARE)
+        restorable = last_proven_restorable(files, layout)
     except RepositoryNotFound as exc:
         return _without(Concern(Level.CRITICAL, exc.message))
     except WalrusFastError as exc:
         return unknown(exc.message)
-    restorable = max((k.record.last_proven_restorable or 0.0 for k in known), default=0.0) or None
     proven = [k for k in known if k.is_proven(request.min_tier)]
     newest = proven[-1] if proven else None
     age = None if newest is None else now - newest.backup.timestamp
