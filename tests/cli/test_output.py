@@ -7,6 +7,7 @@ import pty
 import re
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -41,6 +42,24 @@ def commands(group: click.Group, above: tuple[str, ...] = ()) -> Iterator[tuple[
         yield (*above, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*above, name))
+
+
+def test_the_tables_name_the_commands_as_they_name_themselves() -> None:
+    for name in commands(cli):
+        group: click.Command | None = cli
+        for word in name:
+            assert isinstance(group, click.Group)
+            group = group.get_command(click.Context(group), word)
+        assert group is not None
+        assert group.name == name[-1]
+
+
+def test_a_command_imports_only_what_it_needs() -> None:
+    program = "import sys; from walrus_fast.cli import create_cmd; print('\\n'.join(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert "walrus_fast.operations.create" in found
+    foreign = ("walrus_fast.operations.verify", "walrus_fast.probe", "walrus_fast.exchange", "pebble", "asyncio")
+    assert [module for module in found if module.startswith(foreign)] == []
 
 
 def test_the_list_is_that_of_the_guide(small: Path, repository: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from walrus_fast.cli.format import format_bytes, format_duration
-from walrus_fast.cli.options import PATH, json_option, rate_option, wait_option, workers_option
+from walrus_fast.cli.options import json_option, path_option, rate_option, wait_option, workers_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.errors import BackupDamaged
@@ -22,7 +22,7 @@ __all__ = ["adopt"]
 
 
 @click.command("adopt")
-@click.option("--path", "repository", type=PATH, required=True, help="The repository's folder.")
+@path_option
 @workers_option
 @rate_option
 @wait_option

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
@@ -10,20 +9,19 @@ from typing import Any, NoReturn
 
 import click
 
+from walrus_fast.cli.lazy import CommandTable, LazyGroup
 from walrus_fast.cli.output import print_error
 from walrus_fast.errors import Cancelled, WalrusFastError
 from walrus_fast.version import VERSION
 
 __all__ = ["cli", "main"]
 
-# name -> (module below walrus_fast.cli, attribute, what the help says). A command's module is imported when the
-# command is used: importing them all takes 200 ms, and a help text must not.
-_COMMANDS = {
+_COMMANDS: CommandTable = {
     "run": ("run_cmd", "run", "Run the node: admin socket, jobs, schedule."),
     "local-admin": ("local_admin_cmd", "local_admin", "Give orders to a running node over its admin socket."),
     "checkpoint": ("checkpoint_cmd", "checkpoint", "Make, list, verify and delete backups, without a node."),
     "restore": ("restore_cmd", "restore", "Restore a database; what is there is kept beside it."),
-    "list-db-checkpoint": ("checkpoint_cmd", "list_db_checkpoint", "List the backups in a folder."),
+    "list-db-checkpoint": ("list_cmd", "list_db_checkpoint", "List the backups in a folder."),
     "check": ("check_cmd", "check", "Say in one line whether there are backups worth having. For monitoring."),
     "config": ("config_cmd", "config", "Check a configuration file, and show what it puts in force."),
 }
@@ -33,22 +31,8 @@ class _ReaderGone(Exception):
     """Nobody reads our standard output any more: `walrus-node checkpoint list | head`."""
 
 
-class _Commands(click.Group):
-    """Knows its commands by name and imports them when they are called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """In the order of the table."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the command."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, attribute, _ = _COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(f"walrus_fast.cli.{module}"), attribute)
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{module}.{attribute} is no command")
-        return command
+class _Commands(LazyGroup):
+    """The program's own group: for it, a reader who has left is no failure."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -66,13 +50,12 @@ class _Commands(click.Group):
         except BrokenPipeError as exc:
             raise _ReaderGone from exc
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """From the table, without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
 
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Commands,
+    table=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(VERSION, prog_name="walrus-fast")
 def cli() -> None:
     """Hot, verified, restorable backups of a live RocksDB, taken from outside the process that owns it."""

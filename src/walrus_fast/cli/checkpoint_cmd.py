@@ -1,120 +1,26 @@
-"""`checkpoint create|delete`, and the group of all commands that need no node."""
+"""The group of all commands on backups that need no node."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from walrus_fast.cli.adopt_cmd import adopt
-from walrus_fast.cli.drill_cmd import drill
-from walrus_fast.cli.format import format_bytes, format_duration
-from walrus_fast.cli.list_cmd import list_backups, list_db_checkpoint
-from walrus_fast.cli.options import PATH, json_option, mode_option, rate_option, wait_option, workers_option
-from walrus_fast.cli.output import print_json
-from walrus_fast.cli.progress import shown_progress
-from walrus_fast.cli.retention_cmd import pin, prune, unpin
-from walrus_fast.cli.verify_cmd import verify
-from walrus_fast.files import Files
-from walrus_fast.methods import TransferMode
-from walrus_fast.operations.create import CreateReport, CreateRequest, create_backup
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.snapshot.model import SnapshotRequest
+from walrus_fast.cli.lazy import CommandTable, LazyGroup
 
-if TYPE_CHECKING:
-    from pathlib import Path
+__all__ = ["checkpoint"]
 
-__all__ = ["checkpoint", "list_db_checkpoint"]
-
-path_option = click.option("--path", "repository", type=PATH, required=True, help="The repository's folder.")
+_COMMANDS: CommandTable = {
+    "create": ("create_cmd", "create", "Back up a database, running or not, into a repository."),
+    "list": ("list_cmd", "list_backups", "List the backups of a repository; damaged ones say so."),
+    "verify": ("verify_cmd", "verify", "Compare the backups with what was stored, up to a tier."),
+    "drill": ("drill_cmd", "drill", "Rehearse a restore in a scratch folder, and remove it again."),
+    "delete": ("delete_cmd", "delete", "Delete one backup; files that other backups need stay."),
+    "prune": ("retention_cmd", "prune", "Remove all but the newest backups; pinned ones stay."),
+    "pin": ("retention_cmd", "pin", "Keep a backup from being removed by anything."),
+    "unpin": ("retention_cmd", "unpin", "Let go of a pinned backup."),
+    "adopt": ("adopt_cmd", "adopt", "Take over backups that RocksDB's engine made."),
+}
 
 
-@click.group()
+@click.group(cls=LazyGroup, table=_COMMANDS)
 def checkpoint() -> None:
     """Make, list, verify and delete backups, without a node."""
-
-
-@checkpoint.command("create")
-@click.option("--db-path", type=PATH, required=True, help="The database's folder; its owner may be running.")
-@path_option
-@mode_option
-@click.option("--wal-dir", type=PATH, help="Where its WALs are, when that differs from what its OPTIONS say.")
-@click.option("--data-dir", "data_dirs", type=PATH, multiple=True, help="Its db_paths, in order; repeatable.")
-@click.option("--pin-dir", type=PATH, help="For pins, on the database's file system. A hidden sibling unless given.")
-@click.option("--sync/--no-sync", default=True, show_default=True, help="Make the backup durable before it counts.")
-@click.option("--max-rounds", type=click.IntRange(1), default=1000, show_default=True, help="Tries to pin.")
-@workers_option
-@rate_option
-@wait_option
-@json_option
-def create(
-    db_path: Path,
-    repository: Path,
-    mode: str,
-    wal_dir: Path | None,
-    data_dirs: tuple[Path, ...],
-    pin_dir: Path | None,
-    sync: bool,
-    max_rounds: int,
-    workers: int,
-    max_bytes_per_second: int,
-    wait_seconds: float,
-    as_json: bool,
-) -> None:
-    """Back up a database, running or not, into a repository."""
-    request = CreateRequest(
-        source=SnapshotRequest(db_path, wal_dir, data_dirs, max_rounds),
-        repository=repository,
-        mode=TransferMode(mode),
-        sync=sync,
-        workers=workers,
-        pin_dir=pin_dir,
-        wait_seconds=wait_seconds,
-    )
-    with shown_progress(quiet=as_json) as observer:
-        report = create_backup(Files(), request, observer=observer, rate=lambda: max_bytes_per_second)
-    if as_json:
-        print_json(report)
-    else:
-        _print_created(report, repository)
-
-
-def _print_created(report: CreateReport, repository: Path) -> None:
-    click.echo(
-        f"Backup {report.backup_id} of {format_bytes(report.bytes_total)} in {report.files} files is in {repository}."
-    )
-    ways = [
-        (report.bytes_reused, "there already"),
-        (report.bytes_linked, "linked"),
-        (report.bytes_cloned, "cloned"),
-        (report.bytes_copied, "copied"),
-    ]
-    moved = ", ".join(f"{format_bytes(size)} {way}" for size, way in ways if size)
-    click.echo(f"{report.files_new} new table and blob files; {moved}; {format_bytes(report.bytes_read)} read.")
-    rounds = "1 round" if report.rounds == 1 else f"{report.rounds} rounds"
-    click.echo(
-        f"Captured up to sequence number {report.captured_sequence}, pinned in "
-        f"{format_duration(report.pin_seconds)} ({rounds}), done in {format_duration(report.seconds)}."
-    )
-
-
-@checkpoint.command("delete")
-@path_option
-@click.option("--checkpoint-id", type=click.IntRange(1), required=True, help="The backup to delete.")
-@wait_option
-@json_option
-def delete(repository: Path, checkpoint_id: int, wait_seconds: float, as_json: bool) -> None:
-    """Delete one backup; files that other backups need stay."""
-    report = delete_backup(Files(), repository, checkpoint_id, wait_seconds=wait_seconds)
-    if as_json:
-        print_json(report)
-        return
-    click.echo(f"Backup {checkpoint_id} was deleted from {repository}.")
-    if report.shared_files_kept:
-        click.echo(
-            "Its table and blob files stay: another backup's meta cannot be read, so what it needs is not known."
-        )
-
-
-for _command in (list_backups, verify, drill, adopt, prune, pin, unpin):
-    checkpoint.add_command(_command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from walrus_fast.cli.format import format_bytes, format_duration
-from walrus_fast.cli.options import PATH, json_option, mode_option, rate_option, wait_option, workers_option
+from walrus_fast.cli.options import json_option, mode_option, path_option, rate_option, wait_option, workers_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.cli.verify_cmd import print_left_out, scratch_option, stall_option
@@ -28,7 +28,7 @@ rows_option = click.option("--rows/--no-rows", default=True, show_default=True, 
 
 
 @click.command("drill")
-@click.option("--path", "repository", type=PATH, required=True, help="The repository's folder.")
+@path_option
 @click.option("--checkpoint-id", type=click.IntRange(1), help="Which backup. The newest unless given.")
 @rows_option
 @scratch_option

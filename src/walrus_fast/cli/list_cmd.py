@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from walrus_fast.cli.format import backup_line, format_bytes, proof_line
-from walrus_fast.cli.options import PATH, json_option
+from walrus_fast.cli.options import PATH, json_option, path_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.files import Files
 from walrus_fast.operations.space import SpaceReport, measure_space
@@ -26,7 +26,7 @@ __all__ = ["list_backups", "list_db_checkpoint"]
 
 
 @click.command("list")
-@click.option("--path", "repository", type=PATH, required=True, help="The repository's folder.")
+@path_option
 @click.option("--long", "is_long", is_flag=True, help="Show what was proven of each, and when.")
 @click.option("--space", is_flag=True, help="Show what each holds alone, and what deleting it frees.")
 @click.option("--db-path", type=PATH, help="With --space: the database, when not where the newest backup was taken.")

@@ -10,7 +10,17 @@ import click
 from walrus_fast.config.values import Duration
 from walrus_fast.methods import TransferMode
 
-__all__ = ["BYTES", "DURATION", "PATH", "json_option", "mode_option", "rate_option", "wait_option", "workers_option"]
+__all__ = [
+    "BYTES",
+    "DURATION",
+    "PATH",
+    "json_option",
+    "mode_option",
+    "path_option",
+    "rate_option",
+    "wait_option",
+    "workers_option",
+]
 
 _BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?(?:/S)?", re.IGNORECASE)
 
@@ -50,6 +60,7 @@ BYTES = ByteCount()
 DURATION = _Duration()
 PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is an error of ours, with its own status
 
+path_option = click.option("--path", "repository", type=PATH, required=True, help="The repository's folder.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for programs.")
 workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Worker processes at most."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from walrus_fast.cli.job_display import print_pruned
-from walrus_fast.cli.options import PATH, json_option, wait_option
+from walrus_fast.cli.options import json_option, path_option, wait_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.files import Files
 from walrus_fast.operations.prune import pin_backup, prune_backups
@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["pin", "prune", "unpin"]
 
-_path_option = click.option("--path", "repository", type=PATH, required=True, help="The repository's folder.")
 _id_option = click.option("--checkpoint-id", type=click.IntRange(1), required=True, help="The backup's id.")
 
 
 @click.command("prune")
-@_path_option
+@path_option
 @click.option("--keep", type=click.IntRange(1), required=True, help="Keep so many good backups, the newest.")
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
 @wait_option
@@ -37,7 +36,7 @@ def prune(repository: Path, keep: int, dry_run: bool, wait_seconds: float, as_js
 
 
 @click.command("pin")
-@_path_option
+@path_option
 @_id_option
 @wait_option
 @json_option
@@ -48,7 +47,7 @@ def pin(repository: Path, checkpoint_id: int, wait_seconds: float, as_json: bool
 
 
 @click.command("unpin")
-@_path_option
+@path_option
 @_id_option
 @wait_option
 @json_option

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from walrus_fast.cli.format import format_bytes, format_duration
-from walrus_fast.cli.options import PATH, json_option, rate_option, wait_option, workers_option
+from walrus_fast.cli.options import PATH, json_option, path_option, rate_option, wait_option, workers_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.errors import BackupDamaged
@@ -75,7 +75,7 @@ sample_option = click.option(
 
 
 @click.command("verify")
-@click.option("--path", "repository", type=PATH, required=True, help="The repository's folder.")
+@path_option
 @click.option("--checkpoint-id", "ids", type=click.IntRange(1), multiple=True, help="Only this one; repeatable.")
 @tier_option
 @sample_option
