@@ -1,5 +1,5 @@
 #!/bin/sh
-# The Debian packages that the tests use: RocksDB's ldb, and mkfs for file systems with reflinks.
+# The Debian packages that the tests use: RocksDB's ldb, mkfs for file systems with reflinks, systemd for its units.
 missing=
 command -v ldb >/dev/null 2>&1 || missing="$missing rocksdb-tools"
 command -v mkfs.xfs >/dev/null 2>&1 || missing="$missing xfsprogs"
@@ -9,6 +9,7 @@ command -v mkfs.exfat >/dev/null 2>&1 && command -v mount.exfat-fuse >/dev/null 
 command -v strace >/dev/null 2>&1 || missing="$missing strace"
 # The fuzzers of the parsers in C. clang's runtime for them is a package of its own, named by its version.
 ls "$(clang -print-resource-dir 2>/dev/null || echo /nowhere)"/lib/*/libclang_rt.fuzzer* >/dev/null 2>&1 || missing="$missing clang llvm"
+command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
 if [ "${1:-}" = bench ]; then # RocksDB's own engine, in C++
     [ -e /usr/include/rocksdb/db.h ] || missing="$missing librocksdb-dev"
     command -v g++ >/dev/null 2>&1 || missing="$missing g++"
