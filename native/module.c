@@ -3,6 +3,7 @@
 #include "walrus_native.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 PyObject *wf_raise(int error)
 {
@@ -64,6 +65,30 @@ static PyObject *lower_priority(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *resident_pages(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int fd, error;
+    unsigned long long offset;
+    Py_ssize_t length;
+    if (!PyArg_ParseTuple(args, "iKn:resident_pages", &fd, &offset, &length))
+        return NULL;
+    Py_ssize_t page = (Py_ssize_t)sysconf(_SC_PAGESIZE);
+    if (length <= 0 || offset % (unsigned long long)page != 0)
+        return wf_raise(EINVAL);
+    PyObject *pages = PyBytes_FromStringAndSize(NULL, length / page + (length % page != 0));
+    if (pages == NULL)
+        return NULL;
+    uint8_t *bytes = (uint8_t *)PyBytes_AsString(pages);
+    Py_BEGIN_ALLOW_THREADS error = wf_resident_pages(fd, offset, (size_t)length, bytes);
+    Py_END_ALLOW_THREADS if (error != 0)
+    {
+        Py_DECREF(pages);
+        return wf_raise(error);
+    }
+    return pages;
+}
+
 /* For the tests, which compare the kernels. */
 static PyObject *crc32c(PyObject *module, PyObject *args)
 {
@@ -86,6 +111,7 @@ static PyMethodDef methods[] = {
     {"scan_wal", scan_wal, METH_VARARGS, PyDoc_STR("scan_wal(fd, log_number, limit=-1, /)")},
     {"exchange", exchange, METH_VARARGS, PyDoc_STR("exchange(src_dirfd, src, dst_dirfd, dst, /)")},
     {"lower_priority", lower_priority, METH_VARARGS, PyDoc_STR("lower_priority(nice, io_class, io_level, /)")},
+    {"resident_pages", resident_pages, METH_VARARGS, PyDoc_STR("resident_pages(fd, offset, length, /)")},
     {"_crc32c", crc32c, METH_VARARGS, PyDoc_STR("_crc32c(data, kernel=-1, /)")},
     {NULL, NULL, 0, NULL},
 };

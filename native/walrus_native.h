@@ -91,6 +91,10 @@ int wf_pread_full(int fd, uint8_t *buffer, size_t length, uint64_t offset, size_
 /* The size of a regular file; EINVAL for anything else. */
 int wf_regular_size(int fd, uint64_t *size);
 
+/* One byte a page of `length` bytes (not 0) from `offset` (a multiple of the page size) on: 1 where the page cache
+ * holds it, by cachestat(2) and mincore(2). Whoever may neither write the file nor owns it is told 1 for all. */
+int wf_resident_pages(int fd, uint64_t offset, size_t length, uint8_t *pages);
+
 /* ---- log_reader.c: logical records of a MANIFEST or a WAL. */
 enum { WF_LOG_BLOCK = 32768, WF_LOG_CHUNK = 1 << 20 };
 

@@ -130,6 +130,14 @@ def lower_priority(nice: int, io_class: int, io_level: int, /) -> None:
     """Sets the calling thread's nice value and I/O priority (ioprio_set(2)); threads and processes that it
     starts inherit them. Raises: OSError."""
 
+def resident_pages(fd: int, offset: int, length: int, /) -> bytes:
+    """A byte a page of the range: 1 where the page cache holds it (cachestat(2), mincore(2)), 0 where not.
+
+    All 1 for a process that may neither write the file nor owns it: the kernel does not tell.
+    Raises: OSError (EINVAL: `offset` is no multiple of the page size, or nothing is asked for; ENODEV: the file system
+    maps no files), MemoryError.
+    """
+
 def _crc32c(data: bytes, kernel: int = -1, /) -> int:
     """For the tests: 0 = portable, 1 = SSE4.2, 2 = ARM, -1 = the one in use. Raises: ValueError if the
     machine has no such kernel."""

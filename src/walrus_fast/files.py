@@ -271,10 +271,23 @@ class Files:
         with _translated("lock", path):
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
 
-    def forget_cached(self, fd: int) -> None:
-        """Tell the kernel that these pages are not needed again (they push out nobody else's)."""
+    def read_in_order(self, fd: int) -> None:
+        """Tell the kernel that a file is read from its beginning to its end: it reads further ahead."""
         with _translated("advise on", fd):
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+
+    def cached_pages(self, fd: int, offset: int, length: int) -> bytes:
+        """A byte a page: 1 where the page cache holds it; see `_native.resident_pages`."""
+        with _translated("ask for the cached pages of", fd):
+            return _native.resident_pages(fd, offset, length)
+
+    def forget_cached(self, fd: int, offset: int = 0, length: int = 0) -> None:
+        """Have pages that are clean and mapped by nobody leave the page cache; of dirty ones the writing begins.
+
+        A `length` of 0 reaches to the end of the file.
+        """
+        with _translated("advise on", fd):
+            os.posix_fadvise(fd, offset, length, os.POSIX_FADV_DONTNEED)
 
     def stat_many(self, directory: int, names: Sequence[str]) -> list[tuple[int, int, int, int, int, int]]:
         """(errno, device, inode, size, mtime_ns, links) a name."""

@@ -24,7 +24,7 @@ CONTROL long faults_outstanding; /* blocks allocated and not freed */
 CONTROL int faults_errno;        /* of the failing read or write; 0 = it transfers nothing, as at the end of a file */
 CONTROL int faults_choppy;       /* every second call is interrupted, the others transfer 1000 bytes at most */
 CONTROL int faults_range_errno;  /* of copy_file_range; 0 = as the system says */
-CONTROL int faults_old_kernel;   /* renameat2 does not know its flags */
+CONTROL int faults_old_kernel;   /* renameat2 does not know its flags, cachestat is not there */
 static int turn;
 
 static int counted(long *counter)
@@ -124,6 +124,10 @@ long faulty_syscall(long number, ...)
     va_end(list);
     if (faults_old_kernel && number == SYS_renameat2 && args[4] != 0) {
         errno = EINVAL;
+        return -1;
+    }
+    if (faults_old_kernel && number == 451) { /* cachestat */
+        errno = ENOSYS;
         return -1;
     }
     return syscall(number, args[0], args[1], args[2], args[3], args[4]);

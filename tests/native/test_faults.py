@@ -233,3 +233,17 @@ def test_rename_without_the_flag(faulty: Faulty, tmp_path: Path) -> None:
     assert (tmp_path / "b").read_text() == "a"
     with pytest.raises(OSError, match="Invalid argument"):
         faulty.native.exchange(-100, tmp_path / "b", -100, tmp_path / "c")
+
+
+def test_a_kernel_that_does_not_count_cached_pages(faulty: Faulty, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(10 * 4096))
+    with (tmp_path / "file").open("rb") as file:
+        known = faulty.native.resident_pages(file.fileno(), 0, 10 * 4096)
+        faulty.set(old_kernel=1)
+        assert faulty.native.resident_pages(file.fileno(), 0, 10 * 4096) == known == b"\1" * 10
+    reading, writing = os.pipe()
+    with pytest.raises(OSError) as caught:
+        faulty.native.resident_pages(reading, 0, 4096)
+    os.close(reading)
+    os.close(writing)
+    assert caught.value.errno == errno.ENODEV

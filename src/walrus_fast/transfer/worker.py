@@ -14,6 +14,7 @@ from walrus_fast.errors import Cancelled, StorageError, TransferModeUnsupported,
 from walrus_fast.files import HERE
 from walrus_fast.methods import Method
 from walrus_fast.transfer.control import OwnerWatch, Pacer, TaskCounters
+from walrus_fast.transfer.page_cache import ReadOnce
 from walrus_fast.transfer.task import FailedFile, TransferItem, TransferredFile, TransferTask
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class _Mover:
                     raise StorageError(f"{target} has {self._files.size_of(fd)} bytes after {size} were written")
                 if self._sync and size >= _SYNC_ALONE_FROM:
                     self._files.sync(fd, target)
+                    self._files.forget_cached(fd)  # only now: dirty pages stay whatever is asked
             finally:
                 self._files.close(fd)
         return size
@@ -134,6 +136,7 @@ class _Mover:
         files, buffer, done = self._files, self._buffer, 0
         cost = 1 if target < 0 else 2
         fd = files.open_pinned(source) if _is_pinned(source) else files.open_read(source)
+        reading = ReadOnce(files, fd, size)
         try:
             while done < size:
                 count = files.read_into(fd, buffer[: min(BUFFER_BYTES, size - done)])
@@ -144,7 +147,8 @@ class _Mover:
                 if target >= 0:
                     files.write_all(target, chunk)
                 done += count
-                if target >= 0 and done % _WRITEBACK_BYTES < count:
+                reading.passed(done)
+                if target >= 0 and self._sync and done % _WRITEBACK_BYTES < count:
                     files.forget_cached(target)
                 self._counters.add_bytes(count)
                 self._pacer.spend(count * cost)
@@ -152,6 +156,7 @@ class _Mover:
                     raise Cancelled("stopped")
                 self._watch.check()
         finally:
+            reading.end()
             files.close(fd)
         return done
 
