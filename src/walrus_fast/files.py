@@ -51,6 +51,8 @@ def _translated(action: str, path: Path | str | int) -> Iterator[None]:
     except OSError as exc:
         named = _name_of(path) if isinstance(path, int) else path
         raise storage_error(exc.errno or 0, action, named) from exc
+    except ValueError as exc:  # a NUL or half a surrogate in a name: Python refuses it before the kernel can
+        raise storage_error(errno.EINVAL, action, repr(str(path))) from exc
 
 
 def _name_of(fd: int) -> str:

@@ -52,7 +52,7 @@ class Sample:
             parts = int(match[1])
         elif match := _PERCENT.fullmatch(text.strip()):
             share = float(match[1])
-            parts = int(100 / share) if 0 < share <= 100 else 0
+            parts = int(100 / share) if 1e-6 <= share <= 100 else 0
         else:
             parts = 0
         if parts < 1:

@@ -17,6 +17,8 @@ from walrus_fast.errors import ConfigInvalid, storage_error
 __all__ = ["LoadedConfig", "Setting", "load_config"]
 
 _MAX_BYTES = 4 << 20
+_MAX_WORDS = 500  # of an error that repeats a value
+_MAX_NODES = 10_000  # of one key of ours, aliases written out
 _SECTIONS: dict[str, type[msgspec.Struct]] = {"checkpoint_config": CheckpointConfig, "walrus_fast": OwnConfig}
 
 
@@ -84,6 +86,8 @@ def _parse(path: Path) -> yaml.MappingNode:
         root = yaml.compose(text, yaml.CSafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
         raise ConfigInvalid(f"{path} is not YAML: {exc}") from exc
+    except RecursionError as exc:
+        raise ConfigInvalid(f"{path} is nested too deep") from exc
     if not isinstance(root, yaml.MappingNode):
         raise ConfigInvalid(f"{path} does not begin with `key: value`")
     return root
@@ -119,19 +123,43 @@ class _Plain:
 
     def _value(self, node: yaml.Node) -> Any:
         try:
+            if _nodes(node, {}) > _MAX_NODES:
+                raise ConfigInvalid(f"{self._path}: line {node.start_mark.line + 1}: too long, aliases written out")
             return self._scalars.construct_document(node)
-        except yaml.YAMLError as exc:
+        except (yaml.YAMLError, ValueError, RecursionError) as exc:  # ValueError: 2001-99-99, a number of 5000 digits
             raise ConfigInvalid(f"{self._path}: line {node.start_mark.line + 1}: {exc}") from exc
 
 
+def _nodes(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many nodes there are below, and it, with aliases written out: twenty lines can stand for a million."""
+    if id(node) not in known:
+        known[id(node)] = _MAX_NODES  # an alias of itself, for as long as this one is counted
+        inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = [part for pair in inner for part in pair] if isinstance(node, yaml.MappingNode) else inner
+        known[id(node)] = 1 + sum(_nodes(part, known) for part in parts)
+    return known[id(node)]
+
+
 def _convert(kind: type, value: Any) -> Any:
-    if kind is Path:
-        if not isinstance(value, str) or not value:
-            raise ValueError(f"{value!r} is not a path")
-        return Path(value).expanduser().absolute()
-    if kind in (Duration, ByteRate, Share):
-        return kind.parse(value)
+    """What msgspec takes as its own errors are ValueErrors only."""
+    try:
+        if kind is Path:
+            return _path(value)
+        if kind in (Duration, ByteRate, Share):
+            return kind.parse(value)
+    except (ValueError, OverflowError) as exc:
+        words = str(exc)
+        raise ValueError(words if len(words) < _MAX_WORDS else f"{words[:_MAX_WORDS]}...") from exc
     raise NotImplementedError(kind)
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"{value!r} is not a path")
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as exc:
+        raise ValueError(f"{value!r} is in the home of a user who is not known") from exc
 
 
 def _refuse_unknown(path: Path, section: object, lines: dict[str, int]) -> None:
@@ -139,9 +167,12 @@ def _refuse_unknown(path: Path, section: object, lines: dict[str, int]) -> None:
         return
     for name in section:
         if name not in OwnConfig.__struct_fields__:
-            near = difflib.get_close_matches(str(name), OwnConfig.__struct_fields__, 1)
+            shown = str(name)[:60]
+            near = difflib.get_close_matches(shown, OwnConfig.__struct_fields__, 1)
             meant = f"; is {near[0]} meant?" if near else f"; it may be {', '.join(OwnConfig.__struct_fields__)}"
-            raise ConfigInvalid(f"{path}: line {lines[f'walrus_fast.{name}']}: walrus_fast has no key {name}{meant}")
+            # A key that is a number, or merged from elsewhere, stands on no line under this name.
+            line = lines.get(f"walrus_fast.{name}", lines["walrus_fast"])
+            raise ConfigInvalid(f"{path}: line {line}: walrus_fast has no key {shown}{meant}")
 
 
 def _in_words(message: str, lines: dict[str, int]) -> str:
@@ -176,14 +207,15 @@ def _warnings(document: dict[str, Any], lines: dict[str, int]) -> list[str]:
     fields = CheckpointConfig.__struct_fields__
     for name in document.get("checkpoint_config") or {}:
         if name not in fields:
-            near = difflib.get_close_matches(str(name), fields, 1)
+            shown = str(name)[:60]
+            near = difflib.get_close_matches(shown, fields, 1)
             meant = f"; is {near[0]} meant?" if near else ""
-            where = lines[f"checkpoint_config.{name}"]
-            found.append(f"line {where}: checkpoint_config.{name} is not known and has no effect{meant}")
+            where = lines.get(f"checkpoint_config.{name}", lines["checkpoint_config"])
+            found.append(f"line {where}: checkpoint_config.{shown} is not known and has no effect{meant}")
     for name in document:
         if name in NodeConfig.__struct_fields__:
             continue
-        near = difflib.get_close_matches(name, ("admin_socket_path", "checkpoint_config", "walrus_fast"), 1, 0.85)
+        near = difflib.get_close_matches(name[:60], ("admin_socket_path", "checkpoint_config", "walrus_fast"), 1, 0.85)
         if near:
-            found.append(f"{name} has no effect here; is {near[0]} meant?")
+            found.append(f"{name[:60]} has no effect here; is {near[0]} meant?")
     return found

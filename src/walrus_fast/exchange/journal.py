@@ -11,6 +11,7 @@ import msgspec
 
 from walrus_fast.durable import publish
 from walrus_fast.errors import FileMissing, RestoreRefused
+from walrus_fast.undecodable import UNDECODABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ def load_exchange(files: Files, path: Path) -> Exchange | None:
         return msgspec.json.decode(files.read_bytes(path, limit=1 << 16), type=Exchange)
     except FileMissing:
         return None
-    except msgspec.MsgspecError as exc:
+    except UNDECODABLE as exc:
         raise RestoreRefused(
             f"{path} is damaged: {exc}",
             hint=f"An interrupted restore left it. Compare the database with what is in {path.parent} by hand.",

@@ -8,6 +8,7 @@ import msgspec
 
 from walrus_fast.errors import ProtocolViolation
 from walrus_fast.protocol.messages import VERSION, Message, Request
+from walrus_fast.undecodable import UNDECODABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def decode_request(payload: bytes) -> Request:
     """The contents of a client's frame. Raises: ProtocolViolation."""
     try:
         request = _REQUESTS.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except UNDECODABLE as exc:
         raise ProtocolViolation(f"not a request: {exc}") from exc
     if request.version != VERSION:
         raise ProtocolViolation(f"protocol version {request.version} is asked for, {VERSION} is spoken here")
@@ -53,7 +54,7 @@ def decode_message(payload: bytes) -> Message:
     """The contents of a server's frame. Raises: ProtocolViolation."""
     try:
         return _MESSAGES.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except UNDECODABLE as exc:
         raise ProtocolViolation(f"not an answer: {exc}") from exc
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -11,6 +11,7 @@ from walrus_fast.protocol.jobs import BackupSummary, ErrorBody, Job
 from walrus_fast.tiers import Tier
 
 __all__ = [
+    "MAX_DELAY_SECONDS",
     "Answer",
     "Cancel",
     "CheckpointList",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 VERSION = 1
+MAX_DELAY_SECONDS = 366 * 86400.0  # no timer takes any number
 
 
 class Ping(msgspec.Struct, frozen=True, tag="ping"):
@@ -58,7 +60,7 @@ class Create(msgspec.Struct, frozen=True, tag="create"):
     """Answered by the Job as soon as it is accepted. No path: the configured folder."""
 
     path: str | None = None
-    delay_secs: float = 0.0
+    delay_secs: Annotated[float, msgspec.Meta(le=MAX_DELAY_SECONDS)] = 0.0
 
 
 class List(msgspec.Struct, frozen=True, tag="list"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,19 @@ if TYPE_CHECKING:
     from walrus_fast.files import Files
     from walrus_fast.repository.manifest import StoredFile
 
-__all__ = ["Backup", "BackupFile", "backup_ids", "load_backup", "load_catalog", "newest_manifest", "pick_backup"]
+__all__ = [
+    "LARGEST_ID",
+    "Backup",
+    "BackupFile",
+    "backup_ids",
+    "load_backup",
+    "load_catalog",
+    "newest_manifest",
+    "pick_backup",
+]
+
+LARGEST_ID = (1 << 32) - 1
+_ID = re.compile(r"[1-9][0-9]{0,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +72,12 @@ class Backup:
 
 
 def backup_ids(files: Files, layout: Layout) -> list[int]:
-    """Ids of all backups, damaged ones included, in order. Other names in meta/ are no backups."""
+    """Ids of all backups, damaged ones included, in order. Other names in meta/ are no backups, as in RocksDB: an id
+    has 32 bits."""
     return sorted(
         int(name)
         for name, is_directory in files.list_directory(layout.meta)
-        if name.isascii() and name.isdigit() and not is_directory and str(int(name)) == name and name != "0"
+        if _ID.fullmatch(name) and int(name) <= LARGEST_ID and not is_directory
     )
 
 

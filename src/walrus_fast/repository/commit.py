@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from walrus_fast.checksum import digest
 from walrus_fast.durable import publish, undone_by
-from walrus_fast.errors import BackupDamaged, storage_error
+from walrus_fast.errors import BackupDamaged, RepositoryUnusable, storage_error
 from walrus_fast.files import HERE
-from walrus_fast.repository.catalog import backup_ids
+from walrus_fast.repository.catalog import LARGEST_ID, backup_ids
 from walrus_fast.repository.manifest import BackupManifest, encode_manifest
 from walrus_fast.repository.meta import BackupMeta, encode_meta
 from walrus_fast.repository.staging import referenced_files, remove_shared
@@ -39,9 +39,17 @@ class Placement:
 
 
 def next_backup_id(files: Files, layout: Layout) -> int:
-    """One above every id in use, damaged backups and leftover private folders included."""
+    """One above every id in use, damaged backups and leftover private folders included.
+
+    Raises: RepositoryUnusable when there is none left, StorageError.
+    """
     private = [int(name) for name, _ in files.list_directory(layout.private) if name.isascii() and name.isdigit()]
-    return max([0, *backup_ids(files, layout), *private]) + 1
+    used = max([0, *backup_ids(files, layout), *(id_ for id_ in private if id_ <= LARGEST_ID)])
+    if used == LARGEST_ID:
+        raise RepositoryUnusable(
+            f"{layout.root} has a backup {used}, and no id is higher", hint="Begin a new repository."
+        )
+    return used + 1
 
 
 def commit_backup(

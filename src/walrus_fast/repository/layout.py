@@ -33,7 +33,7 @@ __all__ = [
 
 OUR_FOLDER = ".walrus-fast"
 _ROCKSDB_FOLDERS = frozenset({"meta", "private", "shared_checksum", "shared", "LATEST_BACKUP"})
-_SHARED_NAME = re.compile(r"(?P<number>\d+)(?:_[A-Za-z0-9_]+)?\.(?P<suffix>sst|blob|ldb)")
+_SHARED_NAME = re.compile(r"(?P<number>[0-9]{1,20})(?:_[A-Za-z0-9_]+)?\.(?P<suffix>sst|blob|ldb)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import msgspec
 from walrus_fast.checksum import digest
 from walrus_fast.errors import BackupDamaged
 from walrus_fast.methods import Method  # noqa: TC001  (msgspec resolves it at run time)
+from walrus_fast.undecodable import UNDECODABLE
 
 __all__ = ["BackupManifest", "StoredFile", "decode_manifest", "encode_manifest"]
 
@@ -72,5 +73,5 @@ def decode_manifest(data: bytes, name: str) -> BackupManifest:
         raise BackupDamaged(f"{name} is damaged: its checksum does not match")
     try:
         return _DECODER.decode(memoryview(body)[len(MAGIC) :])
-    except msgspec.MsgspecError as exc:
+    except UNDECODABLE as exc:
         raise BackupDamaged(f"{name} is damaged: {exc}") from exc

@@ -16,7 +16,7 @@ from walrus_fast.repository.layout import restored_name
 __all__ = ["BackupMeta", "MetaFile", "decode_meta", "encode_meta"]
 
 MAX_META_BYTES = 1 << 30
-_NUMBER = re.compile(r"\d{1,20}")
+_NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)

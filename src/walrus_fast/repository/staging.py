@@ -7,6 +7,7 @@ what it may have left elsewhere is swept then; readers sweep nothing.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from walrus_fast.repository.layout import Layout
 
 __all__ = ["referenced_files", "remove_shared", "remove_unreferenced", "staging_folder", "sweep_leftovers"]
+
+_PRIVATE_NAME = re.compile(r"[0-9]+(\.tmp)?")  # RocksDB's engine makes <id>.tmp first
 
 
 @contextmanager
@@ -63,7 +66,7 @@ def sweep_leftovers(files: Files, layout: Layout) -> None:
 
 def _sweep_private(files: Files, layout: Layout, ids: set[str]) -> None:
     for name, is_directory in files.list_directory(layout.private):
-        if is_directory and name.removesuffix(".tmp").isdigit() and name not in ids:
+        if is_directory and _PRIVATE_NAME.fullmatch(name) and name not in ids:
             files.remove_tree(layout.private / name)
 
 

@@ -9,7 +9,7 @@ the backup is another one by now (RocksDB gives ids again), so it carries the di
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,7 @@ from walrus_fast.errors import FileExists, FileMissing, NotPermitted, StorageErr
 from walrus_fast.repository.catalog import backup_ids
 from walrus_fast.repository.meta import MAX_META_BYTES
 from walrus_fast.tiers import Tier
+from walrus_fast.undecodable import UNDECODABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,9 @@ _DIGEST_BYTES = 16
 _MAX_BYTES = 16 << 20
 _RUN_COUNTER = "runs"
 DRILL = "drill"
+_LAST_DATE = 253402300799.0  # the end of the year 9999
+# A record may come from an attacker: what is infinite or no number would stop whoever calculates with it.
+Date: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=_LAST_DATE)]
 PROVEN_RESTORABLE = "drill-succeeded"
 
 
@@ -62,7 +66,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     shared files that was read, 0 of 1 is all of them. `families_left_out` says why, by name.
     """
 
-    date: float
+    date: Date
     tier: Tier | None
     asked: Tier
     part: int = 0
@@ -86,8 +90,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 class Drill(msgspec.Struct, frozen=True, kw_only=True):
     """One restore drill; no problems is a success. `seconds` is what a restore by the same means would take."""
 
-    date: float
-    seconds: float
+    date: Date
+    seconds: Date
     problems: tuple[str, ...] = ()
 
 
@@ -100,11 +104,11 @@ class VerificationRecord(msgspec.Struct, frozen=True, kw_only=True):
     backup_id: int
     meta_digest: bytes
     last: Proof | None = None
-    reached: dict[str, float] = {}
-    samples: dict[str, float] = {}
+    reached: dict[str, Date] = {}
+    samples: dict[str, Date] = {}
     damage: Proof | None = None
     last_drill: Drill | None = None
-    last_proven_restorable: float | None = None
+    last_proven_restorable: Date | None = None
 
     @property
     def tier(self) -> Tier | None:
@@ -177,7 +181,7 @@ def load_record(files: Files, layout: Layout, backup_id: int) -> VerificationRec
         return fresh
     try:
         record = _DECODER.decode(memoryview(body)[len(MAGIC) :])
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return fresh
     return record if (record.backup_id, record.meta_digest) == (backup_id, now) else fresh
 
@@ -273,6 +277,9 @@ def last_verified(files: Files, layout: Layout, tier: Tier, parts: int) -> float
 def _newest_run(files: Files, layout: Layout, wanted: Callable[[str], bool]) -> float | None:
     try:
         names = [name for name, _ in files.list_directory(_runs_folder(layout)) if wanted(name)]
-        return max((float(files.read_bytes(_runs_folder(layout) / name, limit=64)) for name in names), default=None)
+        dates = [float(files.read_bytes(_runs_folder(layout) / name, limit=64)) for name in names]
+        if not all(0 <= date <= _LAST_DATE for date in dates):
+            raise ValueError("a date that is none")
+        return max(dates, default=None)
     except (StorageError, ValueError):
         return None  # none yet, or none that can be read: then a run is due, which mends it

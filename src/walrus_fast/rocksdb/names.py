@@ -26,16 +26,17 @@ class FileKind(StrEnum):
 
 _NUMBERED = {"sst": FileKind.TABLE, "ldb": FileKind.TABLE, "blob": FileKind.BLOB, "log": FileKind.WAL}
 _PLAIN = {"CURRENT": FileKind.CURRENT, "IDENTITY": FileKind.IDENTITY, "LOCK": FileKind.LOCK}
-_NUMBERED_NAME = re.compile(r"(\d{1,20})\.(sst|ldb|blob|log)")
-_PREFIXED_NAME = re.compile(r"(MANIFEST|OPTIONS)-(\d{1,20})")
-_INFO_LOG = re.compile(r"LOG(\.old\.\d+)?")
+_NUMBERED_NAME = re.compile(r"([0-9]{1,20})\.(sst|ldb|blob|log)")
+_PREFIXED_NAME = re.compile(r"(MANIFEST|OPTIONS)-([0-9]{1,20})")
+_LARGEST = (1 << 64) - 1
+_INFO_LOG = re.compile(r"LOG(\.old\.[0-9]+)?")
 
 
 def classify(name: str) -> tuple[FileKind, int]:
-    """The kind of a file and its number (0 where the kind has none)."""
-    if match := _NUMBERED_NAME.fullmatch(name):
+    """The kind of a file and its number (0 where the kind has none). Numbers have 64 bits, as in RocksDB."""
+    if (match := _NUMBERED_NAME.fullmatch(name)) and int(match[1]) <= _LARGEST:
         return _NUMBERED[match[2]], int(match[1])
-    if match := _PREFIXED_NAME.fullmatch(name):
+    if (match := _PREFIXED_NAME.fullmatch(name)) and int(match[2]) <= _LARGEST:
         return (FileKind.MANIFEST if match[1] == "MANIFEST" else FileKind.OPTIONS), int(match[2])
     if name in _PLAIN:
         return _PLAIN[name], 0

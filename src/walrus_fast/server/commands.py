@@ -256,7 +256,7 @@ class Commands:
 
 
 def _absolute(path: str) -> str:
-    if not Path(path).is_absolute():
+    if not Path(path).is_absolute() or "\0" in path:
         raise ConfigInvalid(f"{path!r} is not an absolute path", hint="The server's folder is not yours.")
     return str(PurePath(path))
 

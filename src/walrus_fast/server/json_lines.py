@@ -6,13 +6,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 
 from walrus_fast.errors import WalrusFastError
 from walrus_fast.protocol.jobs import Job, JobState
-from walrus_fast.protocol.messages import Cancel, CheckpointList, Create, JobCancelled, List, SetLogLevel
+from walrus_fast.protocol.messages import (
+    MAX_DELAY_SECONDS,
+    Cancel,
+    CheckpointList,
+    Create,
+    JobCancelled,
+    List,
+    SetLogLevel,
+)
+from walrus_fast.undecodable import UNDECODABLE
 from walrus_fast.wording import describe_backup
 
 if TYPE_CHECKING:
@@ -26,7 +35,7 @@ __all__ = ["JsonLines"]
 
 class _Create(msgspec.Struct, frozen=True):
     path: str | None = None
-    delay_secs: int | None = None
+    delay_secs: Annotated[int, msgspec.Meta(ge=0, le=int(MAX_DELAY_SECONDS))] | None = None
 
 
 class _List(msgspec.Struct, frozen=True):
@@ -82,7 +91,7 @@ class JsonLines:
     async def _reply(self, text: bytes) -> _Words:
         try:
             line = _LINES.decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        except UNDECODABLE as exc:
             return False, f"Failed to parse command: {exc}"
         if isinstance(line.Checkpoint, _Checkpoint) and line.LogLevel is msgspec.UNSET:
             command = line.Checkpoint.command
