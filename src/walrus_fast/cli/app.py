@@ -23,6 +23,7 @@ _COMMANDS: CommandTable = {
     "restore": ("restore_cmd", "restore", "Restore a database; what is there is kept beside it."),
     "list-db-checkpoint": ("list_cmd", "list_db_checkpoint", "List the backups in a folder."),
     "check": ("check_cmd", "check", "Say in one line whether there are backups worth having. For monitoring."),
+    "doctor": ("doctor_cmd", "doctor", "Say what will go wrong, and what to do about it."),
     "config": ("config_cmd", "config", "Check a configuration file, and show what it puts in force."),
 }
 

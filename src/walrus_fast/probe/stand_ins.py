@@ -7,7 +7,9 @@ nobody looks at them, but every block and every operand is read and counted.
 
 from __future__ import annotations
 
-__all__ = ["BYTEWISE", "KNOWN_COMPARATORS", "REVERSE", "stand_in_options"]
+__all__ = ["BYTEWISE", "KNOWN_COMPARATORS", "READER_VERSION", "REVERSE", "stand_in_options"]
+
+READER_VERSION = "9.8.4"  # of the RocksDB in the binding; a test compares it with what the binding writes
 
 BYTEWISE = "leveldb.BytewiseComparator"
 REVERSE = "rocksdb.ReverseBytewiseComparator"

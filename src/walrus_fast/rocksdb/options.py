@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from walrus_fast.files import Files
 
-__all__ = ["DatabaseOptions", "newest_options", "parse_options", "table_formats"]
+__all__ = ["DatabaseOptions", "newest_options", "option_sections", "parse_options", "table_formats"]
 
 _ESCAPE = re.compile(r"\\(.)")
 _FAMILY_SECTION = re.compile(r'\[CFOptions "(.*)"\]')
@@ -56,6 +56,20 @@ def parse_options(name: str, contents: bytes) -> DatabaseOptions:
         recycles_wals=recycle != "0",
         rocksdb_version=values.get(("Version", "rocksdb_version"), ""),
     )
+
+
+def option_sections(contents: bytes) -> dict[str, dict[str, str]]:
+    """Every value by section, as written: `DBOptions`, `CFOptions "name"`, `TableOptions/BlockBasedTable "name"`."""
+    found: dict[str, dict[str, str]] = {}
+    section: dict[str, str] = {}
+    for raw in contents.decode("utf-8", "replace").splitlines():
+        line = raw.strip()
+        if line.startswith("[") and line.endswith("]"):
+            section = found.setdefault(line[1:-1], {})
+        elif "=" in line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            section[key.strip()] = value.strip()
+    return found
 
 
 def newest_options(files: Files, database: Path) -> DatabaseOptions:

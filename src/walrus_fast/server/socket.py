@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["BACKLOG", "admin_socket", "peer_uid"]
+__all__ = ["BACKLOG", "LONGEST_PATH", "admin_socket", "peer_uid"]
 
-_LONGEST = 107  # bytes: sun_path of Linux, without its closing zero
+LONGEST_PATH = 107  # bytes: sun_path of Linux, without its closing zero
 BACKLOG = 1024
 _PROBE_TIMEOUT = 2.0  # seconds: a server whose backlog is full is alive all the same
 _CREDENTIALS = struct.Struct("3i")
@@ -38,9 +38,9 @@ def admin_socket(path: Path) -> Iterator[socket.socket]:
     Must be entered before the process has threads (it sets the umask for a moment).
     Raises: SocketInUse when a server answers there, SocketUnusable, StorageError.
     """
-    if len(os.fsencode(path)) > _LONGEST:
+    if len(os.fsencode(path)) > LONGEST_PATH:
         raise SocketUnusable(
-            f"{path} is {len(os.fsencode(path))} bytes long; a socket's path may have {_LONGEST}",
+            f"{path} is {len(os.fsencode(path))} bytes long; a socket's path may have {LONGEST_PATH}",
             hint="Choose a shorter admin_socket_path, for instance below /run.",
         )
     listener = _bind(path)
