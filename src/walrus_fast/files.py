@@ -62,6 +62,17 @@ def _name_of(fd: int) -> str:
         return f"descriptor {fd}"  # closed: its number is all that is left
 
 
+def _make_with_parents(path: Path) -> None:
+    """As `Path.mkdir(parents=True)`, which gives the parents whatever the umask leaves: 0755, as a rule."""
+    try:
+        path.mkdir(mode=0o750, exist_ok=True)
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        _make_with_parents(path.parent)
+        path.mkdir(mode=0o750, exist_ok=True)
+
+
 class Files:
     """File operations on the real file system. Every method raises `StorageError`, and nothing else.
 
@@ -183,9 +194,9 @@ class Files:
             os.mkdir(path, mode)
 
     def make_directories(self, path: Path) -> None:
-        """Create a directory and its parents; fine when it is there."""
+        """Create a directory and its parents, not open to others; fine when it is there."""
         with _translated("create folder", path):
-            path.mkdir(mode=0o750, parents=True, exist_ok=True)
+            _make_with_parents(path)
 
     def remove_directory(self, path: Path | str) -> None:
         """Remove an empty directory."""
