@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import StorageError
+from walrus_fast.errors import NotPermitted, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from walrus_fast.files import Files
 
-__all__ = ["publish", "undone_by", "write_file"]
+__all__ = ["make_folders", "publish", "undone_by", "write_file"]
 
 
 @contextmanager
@@ -48,6 +48,25 @@ def write_file(files: Files, path: Path, data: bytes, *, sync: bool, mode: int =
                 files.sync(fd, path)
         finally:
             files.close(fd)
+
+
+def make_folders(files: Files, folders: Sequence[Path]) -> None:
+    """Make folders that are missing, with their parents, and make their names durable. Fine when they are there.
+
+    Raises: StorageError.
+    """
+    parents: dict[Path, None] = {}  # in order, each once
+    for folder in folders:
+        missing = folder
+        while not missing.exists():
+            missing = missing.parent
+            parents[missing] = None
+        files.make_directories(folder)
+    for parent in parents:
+        try:
+            files.sync_directory(parent)
+        except NotPermitted:
+            pass  # a folder that we may write to and not read: its owner's to sync, and it lasts like its other entries
 
 
 def publish(files: Files, path: Path, data: bytes, *, temporary: Path, sync: bool) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.restore import RestoreRequest
+from walrus_fast.operations.create import CreateRequest, create_backup
+from walrus_fast.operations.restore import RestoreRequest, restore_backup
 from walrus_fast.rocksdb.names import is_rocksdb_file
+from walrus_fast.snapshot.model import SnapshotRequest
+from workload.driver import running_writer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 State = dict[str, bytes]
+SEED = 4
 
 
 def state_of(folder: Path) -> State:
@@ -50,6 +56,26 @@ class Scene:
     ) -> RestoreRequest:
         wal_dir = self.wal_dir if separate_wals else None
         return RestoreRequest(self.repository, self.database, wal_dir=wal_dir, mode=mode, open_first=open_first)
+
+
+def build_scene(folder: Path) -> Scene:
+    """Make the database and the backup; `folder` must be there."""
+    scene = Scene(folder, {}, {})
+    with running_writer(scene.database, seed=SEED, steps=300, value_scale=0.05, memtable_size=64 << 10) as writer:
+        writer.wait()
+    create_backup(Files(), CreateRequest(SnapshotRequest(scene.database), scene.repository, mode=TransferMode.COPY))
+    with running_writer(
+        scene.database, seed=SEED, steps=900, value_scale=0.05, memtable_size=64 << 10, resume=True
+    ) as writer:
+        writer.wait()
+    (scene.database / "operators-notes.txt").write_text("not RocksDB's")
+    (scene.database / "foreign").mkdir()
+    (scene.database / "foreign" / "file").write_text("nor this")
+    clean = folder / "clean"
+    restore_backup(Files(), RestoreRequest(scene.repository, clean))
+    new = state_of(clean)
+    shutil.rmtree(clean)
+    return Scene(folder, state_of(scene.database), new)
 
 
 def copy_scene(original: Scene, folder: Path, *, separate_wals: bool = False) -> Scene:

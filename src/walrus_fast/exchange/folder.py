@@ -108,6 +108,10 @@ class RestoreFolder:
             files.rename(incoming, self.target)  # an empty folder is replaced in the same step
             files.sync_directory(self.target.parent)
             return exchange
+        # What is exchanged must not be lost with the name of a folder that it lies in: none of them was ever synced.
+        files.sync_directory(self.root.parent)
+        if wal is not None:
+            files.sync_directory(Path(wal.incoming).parent)
         save_journal(files, self.root, exchange)
         carry_out(files, self.root, exchange)
         return exchange

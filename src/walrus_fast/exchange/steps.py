@@ -54,9 +54,9 @@ def carry_out(files: Files, folder: Path, exchange: Exchange) -> None:
     else:
         _exchange_folders(files, folder, exchange)
     target = Path(exchange.target)
+    files.sync_directory(target)  # what CURRENT is about to name is there for good
     if exchange.current and _current(files, target) == CLOSED:
         _set_current(files, folder, target, exchange.current)
-    files.sync_directory(target)
     files.sync_directory(target.parent)
     if is_there(Path(exchange.previous)):
         # For the undo: where the other parts of the old database are.
@@ -97,6 +97,7 @@ def _move_in_place(files: Files, folder: Path, exchange: Exchange) -> None:
     target, incoming, previous = Path(exchange.target), Path(exchange.incoming), Path(exchange.previous)
     if not exchange.moved_out:
         files.make_directories(previous)
+        files.sync_directory(target)  # before anything lies in it
         current = _current(files, target)
         if current is not None and current != CLOSED:
             _set_current(files, folder, previous, current)
@@ -119,14 +120,15 @@ def _exchange_wals(files: Files, folder: Path, exchange: Exchange) -> None:
     directory = Path(wal.directory)
     if not wal.moved_out:
         files.make_directories(Path(wal.previous))
+        files.sync_directory(directory)  # before anything lies in it
         _move(files, directory, Path(wal.previous), _is_wal)
         files.sync_directory(Path(wal.previous))
         wal = msgspec.structs.replace(wal, moved_out=True)
         save_journal(files, folder, msgspec.structs.replace(exchange, wal=wal, moved_out=exchange.moved_out))
     if is_there(Path(wal.incoming)):
         _move(files, Path(wal.incoming), directory, _is_wal)
-        files.remove_tree(Path(wal.incoming))
-    files.sync_directory(directory)
+    files.sync_directory(directory)  # before the folder goes that they came from
+    files.remove_tree(Path(wal.incoming))
 
 
 def _is_wal(name: str) -> bool:

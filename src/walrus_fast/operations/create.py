@@ -108,9 +108,10 @@ def create_backup(
             staging,
             backup_id=backup_id,
             shared=ingest.placements,
+            reused=ingest.never_synced,
             private=ingest.private,
             meta=BackupMeta(int(created), snapshot.captured_sequence, meta_files, request.metadata),
-            manifest=lambda digest: _manifest(snapshot, backup_id, created, digest, stored),
+            manifest=lambda digest: _manifest(snapshot, backup_id, created, digest, stored, synced=request.sync),
             sync=request.sync,
         )
         return _report(backup_id, snapshot, ingest, time.monotonic() - started)
@@ -152,7 +153,7 @@ def _check_room(files: Files, layout: Layout, needed: int) -> None:
 
 
 def _manifest(
-    snapshot: Snapshot, backup_id: int, created: float, digest: bytes, stored: tuple[StoredFile, ...]
+    snapshot: Snapshot, backup_id: int, created: float, digest: bytes, stored: tuple[StoredFile, ...], *, synced: bool
 ) -> BackupManifest:
     return BackupManifest(
         backup_id=backup_id,
@@ -168,6 +169,7 @@ def _manifest(
         pin_seconds=snapshot.seconds,
         meta_digest=digest,
         files=stored,
+        synced=synced,
     )
 
 

@@ -55,7 +55,8 @@ class _Pending:
 class Ingest:
     """Plans the transfer of one snapshot, runs it, and holds the outcome. `run` is called once.
 
-    `private` becomes the backup's private folder, `placements` its new shared files.
+    `private` becomes the backup's private folder, `placements` its new shared files; `never_synced` are names of shared
+    files that it reuses from a backup that was perhaps made without a sync.
     """
 
     def __init__(
@@ -82,9 +83,11 @@ class Ingest:
         self._stored: list[StoredFile] = []
         self._pending: list[_Pending] = []
         self.placements: list[Placement] = []
+        self.never_synced: list[str] = []
         self.bytes_by_method: Counter[Method] = Counter()
         self.bytes_reused = 0
         self.bytes_read = 0
+        self._durable = held.durable
         self._plan_shared(held)
         self._plan_wals()
         self._add_small_files()
@@ -133,7 +136,12 @@ class Ingest:
 
     def _reuse(self, stored: StoredFile) -> None:
         self._stored.append(stored)
+        self._note_reused(stored.path)
         self.bytes_reused += stored.size
+
+    def _note_reused(self, path: str) -> None:
+        if path not in self._durable:
+            self.never_synced.append(_shared_name(path))
 
     def _session_ids(self, tables: list[SnapshotFile]) -> dict[str, str]:
         if not tables:
@@ -205,6 +213,7 @@ class Ingest:
         stat = pending.file.stat if pending.file else None
         if is_there:
             self.bytes_reused += answer.size
+            self._note_reused(path)
         else:
             self.bytes_by_method[method] += answer.size
         if stat is not None and not is_there:

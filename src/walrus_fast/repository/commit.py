@@ -21,7 +21,7 @@ from walrus_fast.repository.meta import BackupMeta, encode_meta
 from walrus_fast.repository.staging import referenced_files, remove_shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from walrus_fast.files import Files
@@ -59,13 +59,14 @@ def commit_backup(
     *,
     backup_id: int,
     shared: list[Placement],
+    reused: Sequence[str],
     private: Path,
     meta: BackupMeta,
     manifest: Callable[[bytes], BackupManifest],
     sync: bool,
 ) -> None:
     """Make the backup exist. `private` is the staged folder that becomes `private/<id>`; `manifest` is called with
-    the digest of the meta file.
+    the digest of the meta file. `reused` are names of shared files that were there and perhaps never synced.
 
     Raises: StorageError; then no backup was added, and what was moved already is removed again, or swept by the
     next writer where even that fails.
@@ -78,7 +79,7 @@ def commit_backup(
         files.rename(private, layout.private_of(backup_id))
         if sync:
             files.sync_all(layout.private_of(backup_id), private_files)
-            files.sync_all(layout.shared, [placement.name for placement in shared])
+            files.sync_all(layout.shared, [*(placement.name for placement in shared), *reused])
             for folder in (layout.private_of(backup_id), layout.private, layout.shared):
                 files.sync_directory(folder)
         publish(files, layout.manifest_of(backup_id), manifest_bytes, temporary=staging / "manifest.new", sync=sync)

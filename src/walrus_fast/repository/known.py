@@ -26,14 +26,20 @@ _SHARED = "shared_checksum/"
 
 
 class HeldFiles:
-    """The shared files of the newest backup of ours, by name in the database, as far as they are sound in size."""
+    """The shared files of the newest backup of ours, by name in the database, as far as they are sound in size.
+
+    `durable` are the paths of those that a sync has made so; of others it is not known.
+    """
 
     def __init__(self, files: Files, layout: Layout) -> None:
         self._by_name: dict[str, StoredFile] = {}
+        self.durable: frozenset[str] = frozenset()
         manifest = newest_manifest(files, layout)
         if manifest is None:
             return
         shared = [file for file in manifest.files if file.path.startswith(_SHARED)]
+        if manifest.synced:
+            self.durable = frozenset(file.path for file in shared)
         directory = files.open_directory(layout.root)
         try:
             found = files.stat_many(directory, [file.path for file in shared])

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from walrus_fast.durable import make_folders
 from walrus_fast.errors import (
     FileExists,
     FileMissing,
@@ -138,6 +139,10 @@ def prepare_repository(files: Files, root: Path) -> Layout:
     if foreign and not entries & {"meta", OUR_FOLDER}:
         raise RepositoryForeign(f"{root} holds files that are not a repository's: {', '.join(sorted(foreign)[:3])}")
     try:
+        # A backup that is durable must not be lost with the folder it lies in. `staging` comes last: where it is, all
+        # others have been made and synced, also when that run was killed.
+        if not layout.staging.exists():
+            make_folders(files, (layout.meta, layout.private, layout.shared, layout.manifests))
         for folder in (layout.meta, layout.private, layout.shared, layout.manifests, layout.staging):
             files.make_directories(folder)
     except (NotPermitted, FileMissing, FileExists) as exc:

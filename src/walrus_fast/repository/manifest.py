@@ -36,7 +36,10 @@ class StoredFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """`created` in seconds since 1970; `meta_digest` is the xxh3-128 of `meta/<id>`, which has none of its own."""
+    """`created` in seconds since 1970; `meta_digest` is the xxh3-128 of `meta/<id>`, which has none of its own.
+
+    `synced`: every file was durable when the backup was made. Not known of backups that RocksDB made.
+    """
 
     backup_id: int
     created: float
@@ -51,6 +54,7 @@ class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
     pin_seconds: float
     meta_digest: bytes
     files: tuple[StoredFile, ...]
+    synced: bool = False
 
 
 _ENCODER = msgspec.msgpack.Encoder()
