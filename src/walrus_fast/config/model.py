@@ -24,6 +24,7 @@ _DURATIONS: dict[str, tuple[float, float]] = {  # seconds, both ends included
     "schedule_jitter": (0, _DAY),
     "stop_timeout": (1, 3600),
     "peer_timeout": (0.1, 600),
+    "hook_timeout": (0.1, 3600),
 }
 _OFF_WHEN_ZERO = ("verify_interval", "drill_interval")
 
@@ -52,6 +53,16 @@ def _check_durations(struct: msgspec.Struct) -> None:
             least, most = (Duration(bound) for bound in _DURATIONS[name])
             or_off = ", or 0 for never" if name in _OFF_WHEN_ZERO else ""
             raise ValueError(f"{name} is {value}; it may be from {least} to {most}{or_off}")
+
+
+def _check_commands(name: str, commands: tuple[tuple[str, ...], ...]) -> None:
+    for command in commands:
+        if not command or not command[0].startswith("/"):
+            raise ValueError(
+                f"{name}: a command is a list such as [/usr/local/bin/tell, me]; its program an absolute path"
+            )
+        if any("\0" in argument for argument in command):
+            raise ValueError(f"{name}: no argument of a command may hold a zero byte")
 
 
 class CheckpointConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,11 +103,17 @@ class OwnConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     wal_dir: Path | None = None
     data_dirs: tuple[Path, ...] = ()
     pin_dir: Path | None = None
+    # Commands as lists of arguments: no shell reads them.
+    on_success: tuple[tuple[str, ...], ...] = ()
+    on_failure: tuple[tuple[str, ...], ...] = ()
+    hook_timeout: Duration = Duration(30)
     log_format: LogFormat = LogFormat.AUTO
     log_level: str = "info"
 
     def __post_init__(self) -> None:
         _check_durations(self)
+        _check_commands("on_success", self.on_success)
+        _check_commands("on_failure", self.on_failure)
 
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from walrus_fast.config.model import LogFormat, Mode
 from walrus_fast.errors import ConfigInvalid
 from walrus_fast.server.commands import Commands, Vitals
 from walrus_fast.server.connection import Services
+from walrus_fast.server.hooks import Hooks, HookSettings
 from walrus_fast.server.job_spec import CreateTask, Stop
 from walrus_fast.server.jobs import JobBoard
 from walrus_fast.server.json_lines import JsonLines
@@ -94,6 +95,7 @@ class _Node:
             patience=lambda: Patience(config().walrus_fast.job_timeout, config().walrus_fast.stop_timeout),
             prepare=self._prepare,
             pin_dir=self._pin_dir,
+            ended=Hooks(self._hook_settings, lambda: self._reloader.database).run,
             now=time.time,
         )
         readings = Readings()
@@ -212,6 +214,10 @@ class _Node:
     def _pin_dir(self) -> str | None:
         config = self._reloader.config()
         return str(config.walrus_fast.pin_dir or default_pin_directory(self._reloader.database))
+
+    def _hook_settings(self) -> HookSettings:
+        ours = self._reloader.config().walrus_fast
+        return HookSettings(ours.on_success, ours.on_failure, ours.hook_timeout)
 
     def _creating(self) -> JobRecord | None:
         """The backup job that works, or else the first one that waits."""

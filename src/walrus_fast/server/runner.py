@@ -29,6 +29,7 @@ from walrus_fast.server.logs import job_context
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from walrus_fast.protocol.jobs import Job
     from walrus_fast.server.child import Child
     from walrus_fast.server.job_spec import Said, Step
     from walrus_fast.server.jobs import JobRecord
@@ -60,12 +61,14 @@ class JobRunner:
         patience: Callable[[], Patience],
         prepare: Callable[[JobRecord], Awaitable[None]],
         pin_dir: Callable[[], str | None],
+        ended: Callable[[Job], Awaitable[None]],
         now: Callable[[], float],
     ) -> None:
         self._slots = slots
         self._patience = patience
         self._prepare = prepare
         self._pin_dir = pin_dir
+        self._ended = ended
         self._now = now
         self._children: set[Child] = set()
         self._rate = 0
@@ -104,6 +107,7 @@ class JobRunner:
                 # The last line of defence: a fault of ours fails this job, and neither the server nor other jobs.
                 _LOG.exception("the job failed by a fault of the server")
                 self._fail(record, ErrorBody("internal", f"{type(exc).__name__}: {exc}", "Please report it."))
+            await self._ended(record.job)
 
     async def _reach_final_state(self, record: JobRecord) -> None:
         delay = record.job.due - record.job.created
