@@ -84,7 +84,7 @@ def create_backup(
     directory is not written. An exception from `observer` cancels: workers are killed, staging is removed.
     Raises: DatabaseError, RepositoryError, StorageError, WorkerDied. Then the repository lists what it did before.
     """
-    started = time.monotonic()
+    started, began = time.monotonic(), now()
     observer(JobProgress(Phase.PINNING))
     read_current(files, request.source.database)  # a mistyped path must not leave an empty repository behind
     _check_apart(request)
@@ -95,7 +95,9 @@ def create_backup(
         held = HeldFiles(files, layout)
         snapshot = stack.enter_context(_snapshot(files, request, staging, held))
         backup_id = next_backup_id(files, layout)
-        ingest = Ingest(files, layout, snapshot, held, mode=request.mode, staging=staging, backup_id=backup_id)
+        ingest = Ingest(
+            files, layout, snapshot, held, mode=request.mode, staging=staging, backup_id=backup_id, began=began
+        )
         _check_room(files, layout, ingest.bytes_to_write)
         with TransferPool(files, workers=request.workers, rate=rate) as pool:
             ingest.run(pool, sync=request.sync, report=observed(observer, Phase.TRANSFERRING))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from walrus_fast.checksum import checksums_of
 from walrus_fast.durable import write_file
@@ -36,7 +36,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PINS", "Ingest"]
 
+_SECOND = 1_000_000_000
+_COARSEST = 2 * _SECOND  # vfat counts every other second; ext3 and others every one
 PINS = "pins"  # the folder in staging that holds link pins: names that may be moved into the repository
+
+
+class _Identity(TypedDict):
+    source_inode: int
+    source_mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,8 @@ class Ingest:
     """Plans the transfer of one snapshot, runs it, and holds the outcome. `run` is called once.
 
     `private` becomes the backup's private folder, `placements` its new shared files; `never_synced` are names of shared
-    files that it reuses from a backup that was perhaps made without a sync.
+    files that it reuses from a backup that was perhaps made without a sync. `began`: seconds since 1970, before the
+    snapshot looked at any file.
     """
 
     def __init__(
@@ -69,11 +77,13 @@ class Ingest:
         mode: TransferMode,
         staging: Path,
         backup_id: int,
+        began: float,
     ) -> None:
         self._files = files
         self._layout = layout
         self._snapshot = snapshot
         self._mode = mode
+        self._began_ns = int(began * _SECOND)
         self._pins = staging / PINS
         self.private = staging / "private"
         self._prefix = f"private/{backup_id}/"
@@ -127,12 +137,21 @@ class Ingest:
                         crc32c=stored.crc32c,
                         xxh3=stored.xxh3,
                         method=stored.method,
-                        source_inode=file.stat.inode,
-                        source_mtime_ns=file.stat.mtime_ns,
+                        **self._identity(file),
                     )
                 )
             else:
                 self._plan_file(file, name)
+
+    def _identity(self, file: SnapshotFile | None) -> _Identity:
+        """What tells the database's file again; nothing, where another one may have the same within the same tick.
+
+        A file system that counts whole seconds gives a file that was written just now, and one that replaces it a
+        moment later, the same time.
+        """
+        if file is None or (file.stat.mtime_ns % _SECOND == 0 and file.stat.mtime_ns > self._began_ns - _COARSEST):
+            return {"source_inode": 0, "source_mtime_ns": 0}
+        return {"source_inode": file.stat.inode, "source_mtime_ns": file.stat.mtime_ns}
 
     def _reuse(self, stored: StoredFile) -> None:
         self._stored.append(stored)
@@ -206,18 +225,23 @@ class Ingest:
         late = [path for path, pending in zip(paths, self._pending, strict=True) if pending.path is None]
         known = find_by_name(self._files, self._layout, [_shared_name(path) for path in late]) if late else {}
         for pending, answer, path in zip(self._pending, answers, paths, strict=True):
-            self._settle(pending, answer, path, is_there=_shared_name(path) in known)
+            self._settle(pending, answer, path, known.get(_shared_name(path)))
 
-    def _settle(self, pending: _Pending, answer: TransferredFile, path: str, *, is_there: bool) -> None:
+    def _settle(self, pending: _Pending, answer: TransferredFile, path: str, there: StoredFile | None) -> None:
         method = pending.placed if answer.method is Method.READ else answer.method
-        stat = pending.file.stat if pending.file else None
-        if is_there:
+        staged = pending.item.target or pending.item.source
+        if there is not None and there.xxh3 not in (b"", answer.xxh3) and pending.file is not None:
+            # Other bytes of the same number, size and crc32c, which RocksDB would take for the same file. The name is
+            # taken; in its private folder a backup may hold any file.
+            path, there = self._prefix + pending.file.live.name, None
+            self._files.rename(staged, self.private / pending.file.live.name)
+        elif pending.file is not None and there is None:
+            self.placements.append(Placement(staged, _shared_name(path)))
+        if there is not None:
             self.bytes_reused += answer.size
             self._note_reused(path)
         else:
             self.bytes_by_method[method] += answer.size
-        if stat is not None and not is_there:
-            self.placements.append(Placement(pending.item.target or pending.item.source, _shared_name(path)))
         self._stored.append(
             StoredFile(
                 path=path,
@@ -225,8 +249,7 @@ class Ingest:
                 crc32c=answer.crc32c,
                 xxh3=answer.xxh3,
                 method=method,
-                source_inode=stat.inode if stat else 0,
-                source_mtime_ns=stat.mtime_ns if stat else 0,
+                **self._identity(pending.file),
             )
         )
 
