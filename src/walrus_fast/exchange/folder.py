@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import RepositoryBusy
+from walrus_fast.errors import FileMissing, RepositoryBusy
 from walrus_fast.exchange.journal import Exchange, WalExchange, load_exchange, save_journal
 from walrus_fast.exchange.steps import abandon, carry_out, has_begun, is_there
 
@@ -138,13 +138,8 @@ def restore_folder(files: Files, target: Path, *, wal_dir: Path | None = None) -
     """
     in_place = works_in_place(target)
     root = target / ".walrus-fast-restore" if in_place else target.parent / f".{target.name}.walrus-fast-restore"
-    files.make_directories(root)
-    lock = files.open_directory(root)
+    lock = _claim(files, root, target)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise RepositoryBusy(f"another restore of {target} is running") from exc
         incoming_wals = None if wal_dir is None else wal_dir / _WAL_FOLDER
         folder = RestoreFolder(files, target, root, in_place, _settle(files, root), incoming_wals)
         if is_there(folder.incoming):
@@ -166,6 +161,32 @@ def restore_folder(files: Files, target: Path, *, wal_dir: Path | None = None) -
             files.remove_tree(root)
     finally:
         files.close(lock)
+
+
+def _claim(files: Files, root: Path, target: Path) -> int:
+    """Make and lock the restore folder; the descriptor that holds the lock."""
+    while True:
+        files.make_directories(root)
+        try:
+            lock = files.open_directory(root)
+        except FileMissing:
+            continue  # another restore ended and took it away
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            files.close(lock)
+            raise RepositoryBusy(f"another restore of {target} is running") from exc
+        if _is_still(lock, root):
+            return lock
+        # Removed by its owner, perhaps made anew by a third, between our open and our lock: that guards nothing.
+        files.close(lock)
+
+
+def _is_still(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _settle(files: Files, root: Path) -> Settled | None:

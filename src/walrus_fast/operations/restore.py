@@ -24,7 +24,7 @@ from walrus_fast.operations.restore_transfer import RestoreTransfer
 from walrus_fast.repository.catalog import pick_backup
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.repository.lock import lock_to_read
-from walrus_fast.rocksdb.ownership import hold_database
+from walrus_fast.rocksdb.ownership import hold_database, is_held
 from walrus_fast.transfer.pool import TransferPool
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def restore_backup(
         check_backup(backup)
         wal_dir = request.separate_wal_dir()
         check_target(files, target, backup, wal_dir_given=request.wal_dir is not None, force=request.force)
-        stack.enter_context(hold_database(files, target))
+        held = stack.enter_context(hold_database(files, target))
         folder = stack.enter_context(restore_folder(files, target, wal_dir=wal_dir))
         transfer = RestoreTransfer(files, layout, backup, folder, mode=request.mode)
         with TransferPool(files, workers=request.workers, rate=rate) as pool:
@@ -116,6 +116,8 @@ def restore_backup(
             unproven = require_opening(files, layout, candidate, folder.root / "proof", observer, rate)
         transfer.finish()
         observer(JobProgress(Phase.EXCHANGING))
+        if not is_held(files, target, held):
+            stack.enter_context(hold_database(files, target))  # what lies there now was not there when we began
         stamp = time_stamp(now())
         previous = folder.name_previous(stamp) if folder.replaces_something() else None
         folder.exchange(folder.incoming, previous or folder.name_previous(stamp), wal=_wals(folder, wal_dir, stamp))

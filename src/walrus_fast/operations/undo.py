@@ -14,7 +14,7 @@ from walrus_fast.exchange.journal import Exchange, WalExchange, load_exchange
 from walrus_fast.exchange.steps import RECORD, is_there
 from walrus_fast.operations.restore import time_stamp
 from walrus_fast.rocksdb.manifest import read_current
-from walrus_fast.rocksdb.ownership import hold_database, owned_by, owner_pid
+from walrus_fast.rocksdb.ownership import hold_database, is_held, owned_by, owner_pid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def undo_restore(files: Files, database: Path, *, now: Callable[[], float] = tim
     if (pid := owner_pid(files, target)) is not None:
         raise owned_by(pid, target)
     with ExitStack() as stack:
-        stack.enter_context(hold_database(files, target))
+        held = stack.enter_context(hold_database(files, target))
         folder = stack.enter_context(restore_folder(files, target))
         settled = folder.settled
         if settled is not None and settled.finished and settled.exchange.is_undo:
@@ -67,6 +67,8 @@ def undo_restore(files: Files, database: Path, *, now: Callable[[], float] = tim
             wal = WalExchange(
                 directory=str(directory), incoming=record.wal.previous, previous=str(directory / f"undone-{stamp}")
             )
+        if not is_held(files, target, held):
+            stack.enter_context(hold_database(files, target))  # what lies there now was not there when we began
         exchange = folder.exchange(source, undone, wal=wal, is_undo=True)
         _clean_up(files, exchange)
     return _report(exchange, (str(folder.settled),) if folder.settled else ())

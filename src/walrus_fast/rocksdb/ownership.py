@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from walrus_fast.files import Files
 
-__all__ = ["hold_database", "owned_by", "owner_pid"]
+__all__ = ["hold_database", "is_held", "owned_by", "owner_pid"]
 
 _FLOCK = struct.Struct("@hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
 
@@ -49,19 +49,19 @@ def _holder(fd: int, database: Path) -> int | None:
 
 
 @contextmanager
-def hold_database(files: Files, database: Path) -> Iterator[None]:
-    """Hold a database's LOCK as its owner would, so that no node starts on it meanwhile.
+def hold_database(files: Files, database: Path) -> Iterator[int | None]:
+    """Hold a database's LOCK as its owner would, so that no node starts on it meanwhile; gives its descriptor.
 
-    A folder with nothing in it, or none at all, has nothing to hold. Released at the end of the block or by the
-    death of the process; `owner_pid` must not be called in between (see there).
-    Raises: DatabaseOwned naming the pid, StorageError.
+    A folder with nothing in it, or none at all, has nothing to hold: None, see `is_held`. Released at the end of the
+    block or by the death of the process; `owner_pid` must not be called in between (see there).
+    Raises: DatabaseOwned naming the pid, or when another restore has just exchanged the folder; StorageError.
     """
     try:
         names = [name for name, _ in files.list_directory(database)]
     except FileMissing:
         names = []
     if not names:
-        yield
+        yield None
         return
     fd = files.open_lock(database / "LOCK")
     try:
@@ -69,20 +69,31 @@ def hold_database(files: Files, database: Path) -> Iterator[None]:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             raise owned_by(_holder(fd, database), database) from exc
-        yield
+        if not is_held(files, database, fd):
+            # A restore held it when we opened it and has put another database here since: its LOCK is another one.
+            raise DatabaseOwned(f"{database} was exchanged for another database just now")
+        yield fd
     finally:
-        if "LOCK" not in names:
-            _remove_own_lock(files, fd, database / "LOCK")
+        if "LOCK" not in names and is_held(files, database, fd):
+            _remove_own_lock(files, database / "LOCK")
         files.close(fd)
 
 
-def _remove_own_lock(files: Files, fd: int, path: Path) -> None:
-    """Leave a folder as it was: remove the LOCK that we made, unless another database lies there by now."""
+def is_held(files: Files, database: Path, held: int | None) -> bool:
+    """Whether what `hold_database` gave holds the database that is there now: a folder may have been exchanged since,
+    or a node may have begun a database where there was nothing to hold."""
     try:
-        if files.stat(path).inode == os.fstat(fd).st_ino:
-            files.unlink(path)
+        return held is not None and files.stat(database / "LOCK").inode == os.fstat(held).st_ino
     except StorageError:
-        pass  # gone with the folder that was exchanged, or not to be removed: an empty LOCK harms nobody
+        return False  # no LOCK: gone with the folder that was exchanged
+
+
+def _remove_own_lock(files: Files, path: Path) -> None:
+    """Leave a folder as it was: remove the LOCK that we made."""
+    try:
+        files.unlink(path)
+    except StorageError:
+        pass  # an empty LOCK harms nobody
 
 
 def owned_by(pid: int | None, database: Path) -> DatabaseOwned:
