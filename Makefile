@@ -39,7 +39,7 @@ fuzz: packages $(VENV)/ready
 	$(BIN)/python -m tests.fuzz --runs $(RUNS) --coverage $(KEEP)
 
 bench: $(VENV)/ready
-	@sh tests/packages.sh bench
+	@sh tests/packages.sh
 	$(BIN)/python -m bench
 
 native-asan: $(VENV)/ready

@@ -32,12 +32,10 @@ def identity(path: Path) -> Identity:
 
 
 def identity_of(data: bytes) -> Identity:
-    metaindex, trailer, end = _footer(data)
-    wanted = [value for key, value in _entries(data, metaindex, trailer, end) if key in PROPERTY_BLOCKS]
-    if not wanted:
+    _, trailer, end = _footer(data)
+    block = properties_block(data)
+    if block is None:
         return (0, "", "", 0)
-    for value in wanted:  # the last one counts, but each must be a handle
-        block = _handle(Decoder(value))
     session = db = b""
     number = 0
     for key, value in _entries(data, block, trailer, end):
@@ -50,6 +48,16 @@ def identity_of(data: bytes) -> Identity:
         elif key == b"rocksdb.original.file.number":
             number = Decoder(value).varint(64)
     return (0, session.decode(), db.decode("utf-8", "surrogateescape"), number)
+
+
+def properties_block(data: bytes) -> tuple[int, int] | None:
+    """Offset and size of the block with the properties."""
+    block = None
+    metaindex, trailer, end = _footer(data)
+    for key, value in _entries(data, metaindex, trailer, end):
+        if key in PROPERTY_BLOCKS:  # the last one counts, but each must be a handle
+            block = _handle(Decoder(value))
+    return block
 
 
 PROPERTY_BLOCKS = (b"rocksdb.properties", b"rocksdb.stats")

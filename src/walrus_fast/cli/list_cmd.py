@@ -112,7 +112,7 @@ def _print_space(space: SpaceReport) -> None:
         f"{format_bytes(space.pinned)} that the database has deleted."
     )
     if space.unreferenced:
-        click.echo(f"Used by no backup: {format_bytes(space.unreferenced)}; the next backup or deletion removes it.")
+        click.echo(f"Used by no backup: {format_bytes(space.unreferenced)}; the next deletion removes it.")
     if space.database is None:
         click.echo("Which database the backups were taken of is not known; --db-path tells.")
 

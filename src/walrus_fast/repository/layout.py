@@ -59,6 +59,11 @@ class Layout:
         return self.root / "shared_checksum"
 
     @property
+    def shared_by_number(self) -> Path:
+        """The same, of backups that RocksDB made without `share_files_with_checksum`; may be missing."""
+        return self.root / "shared"
+
+    @property
     def ours(self) -> Path:
         """What RocksDB does not know of and leaves alone."""
         return self.root / OUR_FOLDER

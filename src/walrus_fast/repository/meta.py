@@ -77,8 +77,11 @@ def decode_meta(data: bytes, backup_id: int) -> BackupMeta:
         raise reader.error(f"{count} files are announced, {reader.left} lines follow")
     parse = _file_schema1 if major == 1 else _file_schema2
     files = tuple(parse(reader) for _ in range(count))
-    if reader.left and (major == 1 or reader.peek() != "// FOOTER"):
+    if reader.left and (major == 1 or reader.take() != "// FOOTER"):
         raise reader.error(f"more lines than the {count} files announced")
+    while reader.left:
+        if (field := reader.take().partition(" ")[0]).startswith("ni::"):
+            raise reader.error(f"the field {field} of a newer version")
     if len({restored_name(file.path, backup_id) for file in files}) != count:
         raise reader.error("two files would restore to one name")
     return BackupMeta(timestamp, sequence, files, metadata)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from walrus_fast.errors import BackupDamaged, BackupNotFound
 from walrus_fast.repository.catalog import backup_ids
-from walrus_fast.repository.meta import MAX_META_BYTES, decode_meta
-from walrus_fast.repository.staging import referenced_files, remove_shared, remove_unreferenced
+from walrus_fast.repository.staging import referenced_files, remove_unreferenced
 
 if TYPE_CHECKING:
     from walrus_fast.files import Files
@@ -27,11 +26,6 @@ def remove_backup(files: Files, layout: Layout, backup_id: int) -> bool:
     if backup_id not in backup_ids(files, layout):
         raise BackupNotFound(f"no backup {backup_id} in {layout.root}")
     try:
-        meta = decode_meta(files.read_bytes(layout.meta_of(backup_id), limit=MAX_META_BYTES), backup_id)
-        own = {file.path for file in meta.files}
-    except BackupDamaged:
-        own = None  # nothing is known of its files: look for all that nobody names
-    try:
         others: set[str] | None = referenced_files(files, layout, without=backup_id)
     except BackupDamaged:
         others = None
@@ -41,10 +35,5 @@ def remove_backup(files: Files, layout: Layout, backup_id: int) -> bool:
     files.remove_tree(layout.private_of(backup_id))
     if others is None:
         return False
-    if own is None:
-        remove_unreferenced(files, layout)
-    else:
-        prefix = "shared_checksum/"
-        alone = sorted(path.removeprefix(prefix) for path in own - others if path.startswith(prefix))
-        remove_shared(files, layout, alone)
+    remove_unreferenced(files, layout, others)
     return True

@@ -1,7 +1,8 @@
 """A writer's folder in `.walrus-fast/staging/`: all work is done there and moved into place at the end.
 
 The folder is made first and removed last. One that is there when a writer begins tells that another died, and
-what it may have left elsewhere is swept then; readers sweep nothing.
+what it may have left elsewhere is swept then; readers sweep nothing. RocksDB's own writers make `private/<id>` first
+and `meta/<id>` last: a private folder without a meta tells the same of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from walrus_fast.durable import undone_by
-from walrus_fast.errors import BackupDamaged, StorageError
+from walrus_fast.errors import BackupDamaged, FileMissing, StorageError
 from walrus_fast.repository.catalog import backup_ids
 from walrus_fast.repository.meta import MAX_META_BYTES, decode_meta
 
@@ -53,36 +54,34 @@ def sweep_leftovers(files: Files, layout: Layout) -> None:
     Raises: StorageError; then the staging folders are still there and the next writer tries again.
     """
     ids = {str(backup_id) for backup_id in backup_ids(files, layout)}
-    _sweep_private(files, layout, ids)
     for name, is_directory in files.list_directory(layout.manifests):
         if name not in ids and not is_directory:
             files.unlink(layout.manifests / name, missing_ok=True)
     leftovers = [layout.staging / name for name, _ in files.list_directory(layout.staging)]
+    leftovers += [
+        layout.private / name
+        for name, is_directory in files.list_directory(layout.private)
+        if is_directory and _PRIVATE_NAME.fullmatch(name) and name not in ids
+    ]
     if leftovers:
-        remove_unreferenced(files, layout)
+        try:
+            remove_unreferenced(files, layout, referenced_files(files, layout))
+        except BackupDamaged:
+            pass  # what that backup names is not known: every shared file stays
     for leftover in leftovers:
         files.remove_tree(leftover)
 
 
-def _sweep_private(files: Files, layout: Layout, ids: set[str]) -> None:
-    for name, is_directory in files.list_directory(layout.private):
-        if is_directory and _PRIVATE_NAME.fullmatch(name) and name not in ids:
-            files.remove_tree(layout.private / name)
-
-
-def remove_unreferenced(files: Files, layout: Layout) -> int:
-    """Delete the shared files that no meta names; returns how many.
-
-    None is deleted when any meta cannot be read: what it names is not known.
-    """
-    try:
-        keep = referenced_files(files, layout)
-    except BackupDamaged:
-        return 0
-    names = [name for name, is_directory in files.list_directory(layout.shared) if not is_directory]
-    orphans = [name for name in names if f"shared_checksum/{name}" not in keep]
-    remove_shared(files, layout, orphans)
-    return len(orphans)
+def remove_unreferenced(files: Files, layout: Layout, keep: set[str]) -> None:
+    """Delete the shared files whose paths are not in `keep`."""
+    for folder in (layout.shared, layout.shared_by_number):
+        try:
+            found = files.list_directory(folder)
+        except FileMissing:
+            continue  # only backups that RocksDB made with other options use the second one
+        for name, is_directory in found:
+            if not is_directory and f"{folder.name}/{name}" not in keep:
+                files.unlink(folder / name, missing_ok=True)
 
 
 def remove_shared(files: Files, layout: Layout, names: list[str]) -> None:
