@@ -86,6 +86,21 @@ def test_a_changed_rate_takes_effect_within_a_nap() -> None:
         assert setting.clock.now < 1001
 
 
+def test_what_is_owed_is_paid_at_the_new_rate() -> None:
+    with Setting(1000) as setting:
+        rates = [2000, 500, 4000]
+
+        def sleep(seconds: float) -> None:
+            setting.clock.now += seconds
+            if rates:
+                setting.control.set_rate(rates.pop(0))
+
+        started = setting.clock.now
+        Pacer(setting.counters, sleep=sleep, clock=setting.clock).spend(2050)
+        # 200 go at 1000, 400 at 2000, 100 at 500 bytes a second, 1350 at 4000.
+        assert setting.clock.now - started == pytest.approx(0.2 + 0.2 + 0.2 + 1350 / 4000)
+
+
 def test_naps_are_short() -> None:
     with Setting(1000) as setting:
         setting.pacer.spend(5000)

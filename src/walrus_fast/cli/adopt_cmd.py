@@ -10,6 +10,7 @@ import click
 from walrus_fast.cli.format import format_bytes, format_duration
 from walrus_fast.cli.options import json_option, path_option, rate_option, wait_option, workers_option
 from walrus_fast.cli.output import print_json
+from walrus_fast.cli.pace import governor_for
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.errors import BackupDamaged
 from walrus_fast.files import Files
@@ -17,6 +18,8 @@ from walrus_fast.operations.adopt import AdoptedBackup, AdoptReport, adopt_repos
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from walrus_fast.rates import RateLimit
 
 __all__ = ["adopt"]
 
@@ -27,18 +30,20 @@ __all__ = ["adopt"]
 @rate_option
 @wait_option
 @json_option
-def adopt(repository: Path, workers: int, max_bytes_per_second: int, wait_seconds: float, as_json: bool) -> None:
+def adopt(repository: Path, workers: int, max_bytes_per_second: RateLimit, wait_seconds: float, as_json: bool) -> None:
     """Read backups that have no checksums of ours, compare them with RocksDB's, and record ours.
 
     Nothing else changes. Damaged backups are named, those that RocksDB's own list hides too, and stay as they are.
     """
+    files = Files()
+    governor = governor_for(files, max_bytes_per_second)
     with shown_progress(quiet=as_json) as observer:
         report = adopt_repository(
-            Files(),
+            files,
             repository,
             workers=workers,
-            observer=observer,
-            rate=lambda: max_bytes_per_second,
+            observer=governor.watching(observer),
+            rate=governor,
             wait_seconds=wait_seconds,
         )
     names = ", ".join(str(backup.backup_id) for backup in report.damaged)

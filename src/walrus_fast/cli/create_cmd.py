@@ -17,6 +17,7 @@ from walrus_fast.cli.options import (
     workers_option,
 )
 from walrus_fast.cli.output import print_json
+from walrus_fast.cli.pace import governor_for
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
@@ -25,6 +26,8 @@ from walrus_fast.snapshot.model import SnapshotRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from walrus_fast.rates import RateLimit
 
 __all__ = ["create"]
 
@@ -52,7 +55,7 @@ def create(
     sync: bool,
     max_rounds: int,
     workers: int,
-    max_bytes_per_second: int,
+    max_bytes_per_second: RateLimit,
     wait_seconds: float,
     as_json: bool,
 ) -> None:
@@ -66,8 +69,10 @@ def create(
         pin_dir=pin_dir,
         wait_seconds=wait_seconds,
     )
+    files = Files()
+    governor = governor_for(files, max_bytes_per_second, db_path)
     with shown_progress(quiet=as_json) as observer:
-        report = create_backup(Files(), request, observer=observer, rate=lambda: max_bytes_per_second)
+        report = create_backup(files, request, observer=governor.watching(observer), rate=governor)
     if as_json:
         print_json(report)
     else:

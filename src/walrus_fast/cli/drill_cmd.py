@@ -10,6 +10,7 @@ import click
 from walrus_fast.cli.format import format_bytes, format_duration
 from walrus_fast.cli.options import json_option, mode_option, path_option, rate_option, wait_option, workers_option
 from walrus_fast.cli.output import print_json
+from walrus_fast.cli.pace import governor_for
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.cli.verify_cmd import print_left_out, scratch_option, stall_option
 from walrus_fast.errors import BackupDamaged
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from walrus_fast.protocol.jobs import DrillResult
+    from walrus_fast.rates import RateLimit
 
 __all__ = ["drill", "print_drilled", "rows_option"]
 
@@ -46,7 +48,7 @@ def drill(
     stall_seconds: float,
     mode: str,
     workers: int,
-    max_bytes_per_second: int,
+    max_bytes_per_second: RateLimit,
     wait_seconds: float,
     as_json: bool,
 ) -> None:
@@ -61,8 +63,10 @@ def drill(
         wait_seconds=wait_seconds,
         stall_seconds=stall_seconds,
     )
+    files = Files()
+    governor = governor_for(files, max_bytes_per_second)
     with shown_progress(quiet=as_json) as observer:
-        report = drill_backup(Files(), request, observer=observer, rate=lambda: max_bytes_per_second)
+        report = drill_backup(files, request, observer=governor.watching(observer), rate=governor)
     failed = (
         None
         if report.succeeded

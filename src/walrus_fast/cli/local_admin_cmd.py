@@ -10,11 +10,12 @@ import click
 from walrus_fast.cli.drill_cmd import rows_option
 from walrus_fast.cli.format import proof_line
 from walrus_fast.cli.job_display import show_job, watch_to_the_end
-from walrus_fast.cli.options import BYTES, PATH, json_option, mode_option
+from walrus_fast.cli.options import PATH, RATE, json_option, mode_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.cli.verify_cmd import sample_option, tier_option
 from walrus_fast.client.blocking import AdminClient
 from walrus_fast.methods import TransferMode
+from walrus_fast.rates import AUTO
 from walrus_fast.tiers import Tier
 from walrus_fast.wording import describe_backup, format_bytes, format_time
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from walrus_fast.protocol.jobs import Job
+    from walrus_fast.rates import RateLimit
     from walrus_fast.tiers import Sample
 
 __all__ = ["local_admin"]
@@ -286,17 +288,27 @@ def limits() -> None:
 
 
 @limits.command("set")
-@click.option("--max-bytes-per-second", type=BYTES, required=True, help="Over all jobs, e.g. 100MB; 0 is no limit.")
+@click.option(
+    "--max-bytes-per-second",
+    type=RATE,
+    required=True,
+    help="Over all jobs, e.g. 100MB; 0 is no limit, auto gives way to the owner.",
+)
 @json_option
 @_pass_client
-def set_limits(client: AdminClient, max_bytes_per_second: int, as_json: bool) -> None:
+def set_limits(client: AdminClient, max_bytes_per_second: RateLimit, as_json: bool) -> None:
     """Change limits until the node's next start or reload."""
     given = client.set_limits(max_bytes_per_second=max_bytes_per_second)
     if as_json:
         print_json(given)
         return
     rate = given.max_bytes_per_second
-    click.echo(f"At most {format_bytes(rate)}/s from now on." if rate else "No limit from now on.")
+    if given.warning:
+        click.echo(f"warning: {given.warning}", err=True)
+    if rate == AUTO:
+        click.echo("As fast as the I/O pressure allows from now on.")
+    else:
+        click.echo(f"At most {format_bytes(rate)}/s from now on." if rate else "No limit from now on.")
 
 
 @local_admin.command("info")
@@ -309,7 +321,8 @@ def info(client: AdminClient, as_json: bool) -> None:
         print_json(found)
         return
     next_backup = "no schedule" if found.next_backup is None else format_time(found.next_backup)
-    rate = f"{format_bytes(found.max_bytes_per_second)}/s" if found.max_bytes_per_second else "none"
+    limit = found.max_bytes_per_second
+    rate = AUTO if limit == AUTO else f"{format_bytes(limit)}/s" if limit else "none"
     click.echo(f"Version:       {found.version} (protocol {found.protocol}), process {found.pid}")
     click.echo(f"Started:       {format_time(found.started)}")
     click.echo(f"Database:      {found.database} ({found.mode})")

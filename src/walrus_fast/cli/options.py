@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from walrus_fast.config.values import Duration
+from walrus_fast.config.values import Duration, parse_bytes
 from walrus_fast.methods import TransferMode
+from walrus_fast.rates import AUTO, RateLimit
 
 __all__ = [
-    "BYTES",
     "DURATION",
     "PATH",
+    "RATE",
     "json_option",
     "mode_option",
     "path_option",
@@ -22,25 +23,22 @@ __all__ = [
     "workers_option",
 ]
 
-_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?(?:/S)?", re.IGNORECASE)
-
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
-class ByteCount(click.ParamType[int]):
-    """`1000000`, `50MB`, `64MiB`, `1.5G`."""
+class _Rate(click.ParamType[RateLimit]):
+    """`1000000`, `50MB`, `64MiB`, `1.5G`; 0 and `auto`."""
 
     name = "bytes"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """A number of bytes. Raises: click.BadParameter."""
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> RateLimit:
+        """Bytes a second. Raises: click.BadParameter."""
         if isinstance(value, int):
             return value
-        match = _BYTES.fullmatch(str(value).strip())
-        if match is None:
-            self.fail(f"{value!r} is not a number of bytes like 50MB or 64MiB", param, ctx)
-        base = 1024 if match[2] and match[3] else 1000
-        return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
+        try:
+            return AUTO if value == AUTO else parse_bytes(str(value))
+        except ValueError as exc:
+            self.fail(f"{exc}, nor auto", param, ctx)
 
 
 class _Duration(click.ParamType[float]):
@@ -56,7 +54,7 @@ class _Duration(click.ParamType[float]):
             self.fail(str(exc), param, ctx)
 
 
-BYTES = ByteCount()
+RATE = _Rate()
 DURATION = _Duration()
 PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is an error of ours, with its own status
 
@@ -67,9 +65,10 @@ workers_option = click.option(
 )
 rate_option = click.option(
     "--max-bytes-per-second",
-    type=BYTES,
+    type=RATE,
     default=0,
-    help="Limit of bytes read and written together, e.g. 100MB. No limit unless given.",
+    help="Limit of bytes read and written together, e.g. 100MB; auto gives way when the owner waits for I/O. "
+    "No limit unless given.",
 )
 wait_option = click.option(
     "--wait",

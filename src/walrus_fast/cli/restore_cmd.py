@@ -9,6 +9,7 @@ import click
 from walrus_fast.cli.format import format_bytes, format_duration
 from walrus_fast.cli.options import PATH, json_option, mode_option, rate_option, wait_option, workers_option
 from walrus_fast.cli.output import print_json
+from walrus_fast.cli.pace import governor_for
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.errors import RestoreRefused
 from walrus_fast.files import Files
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from walrus_fast.operations.restore import RestoreReport
     from walrus_fast.operations.restore_plan import RestorePlan
+    from walrus_fast.rates import RateLimit
 
 __all__ = ["restore"]
 
@@ -53,7 +55,7 @@ def restore(
     force: bool,
     mode: str,
     workers: int,
-    max_bytes_per_second: int,
+    max_bytes_per_second: RateLimit,
     wait_seconds: float,
     as_json: bool,
 ) -> None:
@@ -80,8 +82,10 @@ def restore(
     if dry_run:
         _plan(plan_restore(Files(), request), as_json=as_json)
         return
+    files = Files()
+    governor = governor_for(files, max_bytes_per_second)
     with shown_progress(quiet=as_json) as observer:
-        report = restore_backup(Files(), request, observer=observer, rate=lambda: max_bytes_per_second)
+        report = restore_backup(files, request, observer=governor.watching(observer), rate=governor)
     if as_json:
         print_json(report)
     else:

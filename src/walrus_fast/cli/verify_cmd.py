@@ -10,6 +10,7 @@ import click
 from walrus_fast.cli.format import format_bytes, format_duration
 from walrus_fast.cli.options import PATH, json_option, path_option, rate_option, wait_option, workers_option
 from walrus_fast.cli.output import print_json
+from walrus_fast.cli.pace import governor_for
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.errors import BackupDamaged
 from walrus_fast.files import Files
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from walrus_fast.protocol.jobs import VerifyResult, VerifyVerdict
+    from walrus_fast.rates import RateLimit
 
 __all__ = [
     "print_left_out",
@@ -93,22 +95,24 @@ def verify(
     scratch_dir: Path | None,
     stall_seconds: float,
     workers: int,
-    max_bytes_per_second: int,
+    max_bytes_per_second: RateLimit,
     wait_seconds: float,
     as_json: bool,
 ) -> None:
     """Compare the backups with what was stored, up to a tier. Nothing is deleted; the result is kept with them."""
+    files = Files()
+    governor = governor_for(files, max_bytes_per_second)
     with shown_progress(quiet=as_json) as observer:
         report = verify_backups(
-            Files(),
+            files,
             repository,
             ids=ids,
             tier=Tier(tier),
             sample=sample,
             scratch_dir=scratch_dir,
             workers=workers,
-            observer=observer,
-            rate=lambda: max_bytes_per_second,
+            observer=governor.watching(observer),
+            rate=governor,
             wait_seconds=wait_seconds,
             stall_seconds=stall_seconds,
         )

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from walrus_fast.rates import RateLimit
+
 __all__ = ["AsyncAdminClient"]
 
 _CONNECT_DELAY = 0.01  # seconds between tries while the server's backlog is full
@@ -157,7 +159,7 @@ class AsyncAdminClient:
         """Put log directives in force; returns them."""
         return (await self._call(SetLogLevel(level), LogLevel)).level
 
-    async def set_limits(self, *, max_bytes_per_second: int | None = None) -> Limits:
+    async def set_limits(self, *, max_bytes_per_second: RateLimit | None = None) -> Limits:
         """Change limits, for running jobs too; returns those in force."""
         return await self._call(SetLimits(max_bytes_per_second), Limits)
 

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from walrus_fast.rates import RateLimit
+
 __all__ = ["AdminClient"]
 
 _Kind = TypeVar("_Kind")
@@ -144,7 +146,7 @@ class AdminClient:
         """Put log directives in force; returns them."""
         return self._call(SetLogLevel(level), LogLevel).level
 
-    def set_limits(self, *, max_bytes_per_second: int | None = None) -> Limits:
+    def set_limits(self, *, max_bytes_per_second: RateLimit | None = None) -> Limits:
         """Change limits, for running jobs too; returns those in force."""
         return self._call(SetLimits(max_bytes_per_second), Limits)
 

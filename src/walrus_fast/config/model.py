@@ -86,7 +86,7 @@ class OwnConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     mode: Mode = Mode.ATTACH
     transfer_mode: TransferMode = TransferMode.AUTO
-    max_bytes_per_second: ByteRate = ByteRate(0)
+    max_bytes_per_second: ByteRate = ByteRate()
     job_timeout: Duration = Duration(_DAY)
     # Each day a seventh of the files: so much reading that nobody notices, and all of them each week.
     verify_interval: Duration = Duration(_DAY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Self
 
+from walrus_fast.rates import AUTO, RateLimit
 from walrus_fast.tiers import Sample
 
 __all__ = ["ByteRate", "Duration", "Share", "parse_bytes"]
@@ -39,17 +40,32 @@ class Duration(float):
         return f"{float(self):g}s"
 
 
-class ByteRate(int):
-    """Bytes a second; 0 is no limit. In the file `100MB`, `64MiB`, or a number."""
+class ByteRate:
+    """A rate limit. In the file `100MB`, `64MiB`, a number, or `auto`."""
+
+    # No dataclass: msgspec would read it as an object with a field.
+    __slots__ = ("limit",)
+
+    def __init__(self, limit: RateLimit = 0) -> None:
+        self.limit: RateLimit = limit
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByteRate) and other.limit == self.limit
+
+    def __hash__(self) -> int:
+        return hash(self.limit)
 
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises: ValueError in words for the operator."""
         if _is_count(value):
-            return cls(value)  # type: ignore[call-overload,no-any-return]
+            return cls(value)  # type: ignore[arg-type]
         if isinstance(value, str):
-            return cls(parse_bytes(value))
-        raise ValueError(f"{value!r} is not a number of bytes like 50MB or 64MiB")
+            return cls(AUTO if value == AUTO else parse_bytes(value))
+        raise ValueError(f"{value!r} is not a number of bytes like 50MB or 64MiB, nor auto")
+
+    def __str__(self) -> str:
+        return str(self.limit)
 
 
 class Share(str):

@@ -8,6 +8,7 @@ import msgspec
 
 from walrus_fast.methods import TransferMode
 from walrus_fast.protocol.jobs import BackupSummary, ErrorBody, Job
+from walrus_fast.rates import RateLimit  # noqa: TC001  (msgspec resolves it at run time)
 from walrus_fast.tiers import Tier
 
 __all__ = [
@@ -142,7 +143,7 @@ class SetLogLevel(msgspec.Struct, frozen=True, tag="log-level"):
 class SetLimits(msgspec.Struct, frozen=True, tag="limits"):
     """Answered by Limits; None leaves a limit as it is. In force at once, for running jobs too."""
 
-    max_bytes_per_second: int | None = None
+    max_bytes_per_second: RateLimit | None = None
 
 
 Command: TypeAlias = (
@@ -179,7 +180,7 @@ class Info(msgspec.Struct, frozen=True, tag="info-reply", kw_only=True):
     checkpoint_dir: str | None
     workers: int
     workers_busy: int
-    max_bytes_per_second: int
+    max_bytes_per_second: RateLimit
     connections: int
     jobs_active: int
     next_backup: float | None
@@ -222,9 +223,12 @@ class LogLevel(msgspec.Struct, frozen=True, tag="log-level-reply"):
 
 
 class Limits(msgspec.Struct, frozen=True, tag="limits-reply"):
-    """The limits in force; 0 is none. Bytes read and written together, over all jobs."""
+    """The limits in force; 0 is none, `auto` what the I/O pressure leaves. Bytes read and written together, over all
+    jobs. `warning` says why a limit has no effect here.
+    """
 
-    max_bytes_per_second: int
+    max_bytes_per_second: RateLimit
+    warning: str = ""
 
 
 Answer: TypeAlias = Pong | Info | Job | CheckpointList | Status | JobCancelled | Pinned | LogLevel | Limits

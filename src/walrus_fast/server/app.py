@@ -123,7 +123,6 @@ class _Node:
         self._owner: Owner | None = None
         if config().walrus_fast.mode is Mode.OWN:
             self._owner = Owner(loaded.database, config().walrus_fast.wal_dir)
-        self._runner.set_rate(config().walrus_fast.max_bytes_per_second)
         self._stopping = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
 
@@ -145,6 +144,7 @@ class _Node:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_on, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+        await self._commands.limit_rate(self._reloader.config().walrus_fast.max_bytes_per_second.limit)
         async with AsyncExitStack() as stack:
             if self._owner is not None:
                 await self._owner.open()
@@ -197,7 +197,7 @@ class _Node:
     async def _reload(self) -> None:
         self._notifier.reloading()
         if await self._reloader.reload():
-            self._runner.set_rate(self._reloader.config().walrus_fast.max_bytes_per_second)
+            await self._commands.limit_rate(self._reloader.config().walrus_fast.max_bytes_per_second.limit)
             for clock in self._clocks:
                 clock.wake()
         self._notifier.ready()

@@ -10,6 +10,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TypeAlias
 
 from walrus_fast.errors import ConfigInvalid, JobNotFound, ServerStopping
+from walrus_fast.files import Files
+from walrus_fast.operations.pressure import NO_PRESSURE, find_gauge
 from walrus_fast.protocol.jobs import JobState
 from walrus_fast.protocol.messages import (
     VERSION,
@@ -36,6 +38,7 @@ from walrus_fast.protocol.messages import (
     Status,
     Verify,
 )
+from walrus_fast.rates import AUTO
 from walrus_fast.server.job_spec import CreateTask, DeleteTask, DrillTask, PruneTask, Stop, VerifyTask
 from walrus_fast.tiers import Sample
 from walrus_fast.version import VERSION as PROGRAM_VERSION
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from walrus_fast.config.model import NodeConfig
     from walrus_fast.protocol.jobs import Job
     from walrus_fast.protocol.messages import Answer
+    from walrus_fast.rates import RateLimit
     from walrus_fast.server.jobs import JobBoard, JobRecord, JobTask
     from walrus_fast.server.logs import Logs
     from walrus_fast.server.readings import Readings
@@ -248,11 +252,20 @@ class Commands:
         await self._readings.pin(self.repository(command.path), command.backup_id, pinned=command.pinned)
         return Pinned(command.backup_id, command.pinned)
 
-    def _set_limits(self, command: SetLimits) -> Limits:
-        if command.max_bytes_per_second is not None:
-            self._runner.set_rate(max(0, command.max_bytes_per_second))
-            _LOG.info("max_bytes_per_second is %d", self._runner.rate)
-        return Limits(self._runner.rate)
+    async def _set_limits(self, command: SetLimits) -> Limits:
+        limit, warning = command.max_bytes_per_second, ""
+        if limit is not None:
+            warning = await self.limit_rate(limit if limit == AUTO else max(0, limit))
+            _LOG.info("max_bytes_per_second is %s", self._runner.rate)
+        return Limits(self._runner.rate, warning)
+
+    async def limit_rate(self, limit: RateLimit) -> str:
+        """Limit all jobs together, running ones included. Says, here and in the log, when that has no effect."""
+        self._runner.set_rate(limit)
+        if limit != AUTO or await asyncio.to_thread(find_gauge, Files(), None) is not None:
+            return ""
+        _LOG.warning("max_bytes_per_second: %s", NO_PRESSURE)
+        return NO_PRESSURE
 
 
 def _absolute(path: str) -> str:

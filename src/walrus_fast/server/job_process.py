@@ -17,6 +17,8 @@ import msgspec
 
 from walrus_fast.errors import Cancelled, ProtocolViolation, StorageError, TimedOut, WalrusFastError
 from walrus_fast.files import Files
+from walrus_fast.operations.governor import Governor
+from walrus_fast.operations.pressure import find_gauge
 from walrus_fast.protocol.frames import Frames, encode_frame
 from walrus_fast.protocol.jobs import error_body
 from walrus_fast.repository.layout import Layout
@@ -27,6 +29,7 @@ from walrus_fast.transfer.worker import prepare_worker
 
 if TYPE_CHECKING:
     from walrus_fast.operations.progress import JobProgress
+    from walrus_fast.rates import RateLimit
 
 __all__ = ["main"]
 
@@ -43,7 +46,7 @@ class _Server:
         os.dup2(2, 1)
         self._frames = Frames(MAX_FRAME_BYTES)
         self._last = Step("", 0, 0, 0, 0)
-        self.rate = 0
+        self.rate: RateLimit = 0
 
     def task(self) -> Task:
         """Wait for the task. Raises: Cancelled when the server goes away before it is said."""
@@ -101,6 +104,10 @@ def _is_clean(task: Task) -> bool:
     return not (layout.staging / str(os.getpid())).exists()
 
 
+def _database_of(task: Task) -> Path | None:
+    return Path(task.database) if isinstance(task, CreateTask) else None
+
+
 def main() -> int:
     """Do the one task. The exit status says only whether the outcome was told."""
     # The server decides when a job ends: a SIGTERM or Ctrl-C that reaches the whole service must not tear it down
@@ -114,7 +121,9 @@ def main() -> int:
             prepare_worker()
             signal.signal(signal.SIGINT, lambda *_: None)
         try:
-            outcome: msgspec.Struct = perform(Files(), task, observer=server.observe, rate=lambda: server.rate)
+            files = Files()
+            governor = Governor(lambda: server.rate, lambda: find_gauge(files, _database_of(task)))
+            outcome: msgspec.Struct = perform(files, task, observer=governor.watching(server.observe), rate=governor)
         except WalrusFastError as exc:
             outcome = Failed(error_body(exc), _is_clean(task))
         except OSError as exc:

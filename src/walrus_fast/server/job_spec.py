@@ -13,6 +13,7 @@ import msgspec
 from walrus_fast.methods import TransferMode
 from walrus_fast.protocol.jobs import BackupSummary, ErrorBody, JobResult  # noqa: TC001  (msgspec resolves it at run time)
 from walrus_fast.protocol.survey import RepositorySurvey  # noqa: TC001
+from walrus_fast.rates import RateLimit  # noqa: TC001
 from walrus_fast.tiers import Tier
 
 __all__ = [
@@ -60,7 +61,7 @@ class CreateTask(msgspec.Struct, frozen=True, tag="create", kw_only=True):
     pin_dir: str | None
     keep: int
     workers: int = 1
-    rate: int = 0
+    rate: RateLimit = 0
 
 
 class VerifyTask(msgspec.Struct, frozen=True, tag="verify", kw_only=True):
@@ -72,7 +73,7 @@ class VerifyTask(msgspec.Struct, frozen=True, tag="verify", kw_only=True):
     sample: str = ""
     scratch_dir: str | None = None
     workers: int = 1
-    rate: int = 0
+    rate: RateLimit = 0
 
 
 class DrillTask(msgspec.Struct, frozen=True, tag="drill", kw_only=True):
@@ -84,7 +85,7 @@ class DrillTask(msgspec.Struct, frozen=True, tag="drill", kw_only=True):
     rows: bool = True
     mode: TransferMode = TransferMode.AUTO
     workers: int = 1
-    rate: int = 0
+    rate: RateLimit = 0
 
 
 class DeleteTask(msgspec.Struct, frozen=True, tag="delete"):
@@ -175,9 +176,9 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
 
 
 class Rate(msgspec.Struct, frozen=True, tag="rate"):
-    """Bytes a second from now on; 0 is no limit."""
+    """The limit from now on."""
 
-    bytes_per_second: int
+    bytes_per_second: RateLimit
 
 
 Control: TypeAlias = Stop | Rate

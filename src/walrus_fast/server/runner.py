@@ -11,6 +11,7 @@ import msgspec
 
 from walrus_fast.errors import Cancelled, TimedOut, WalrusFastError, WorkerDied
 from walrus_fast.protocol.jobs import ErrorBody, JobState, error_body
+from walrus_fast.rates import AUTO
 from walrus_fast.server.child import start_child
 from walrus_fast.server.job_spec import (
     CreateTask,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from walrus_fast.protocol.jobs import Job
+    from walrus_fast.rates import RateLimit
     from walrus_fast.server.child import Child
     from walrus_fast.server.job_spec import Said, Step
     from walrus_fast.server.jobs import JobRecord
@@ -71,7 +73,7 @@ class JobRunner:
         self._ended = ended
         self._now = now
         self._children: set[Child] = set()
-        self._rate = 0
+        self._rate: RateLimit = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, record: JobRecord) -> None:
@@ -80,22 +82,23 @@ class JobRunner:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def set_rate(self, bytes_per_second: int) -> None:
-        """Limit all jobs together, running ones included; 0 is no limit."""
-        self._rate = int(bytes_per_second)
+    def set_rate(self, limit: RateLimit) -> None:
+        """Limit all jobs together, running ones included."""
+        self._rate = limit
         self._share_rate()
 
     @property
-    def rate(self) -> int:
-        """The limit over all jobs; 0 is none."""
+    def rate(self) -> RateLimit:
+        """The limit over all jobs."""
         return self._rate
 
     def _share_rate(self) -> None:
         for child in self._children:
-            child.send(Rate(self._share()))
+            child.send(Rate(self._share(len(self._children))))
 
-    def _share(self) -> int:
-        return -(-self._rate // max(1, len(self._children)))
+    def _share(self, jobs: int) -> RateLimit:
+        # By the pressure, jobs find their shares themselves: each sees what all of them do.
+        return self._rate if self._rate == AUTO else -(-self._rate // max(1, jobs))
 
     async def _live(self, record: JobRecord) -> None:
         with job_context(record.job.job_id):
@@ -140,7 +143,7 @@ class JobRunner:
         await self._prepare(record)
         task = record.task
         if isinstance(task, (CreateTask, VerifyTask, DrillTask)):
-            rate = -(-self._rate // (len(self._children) + 1))
+            rate = self._share(len(self._children) + 1)
             task = msgspec.structs.replace(task, workers=max(1, workers), rate=rate)
         child = await start_child(task)
         self._children.add(child)

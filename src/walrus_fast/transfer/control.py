@@ -177,6 +177,10 @@ class Pacer:
         self._due = max(self._due, now - 0.05) + count / rate
         while (wait := self._due - self._clock()) > 0:
             self._sleep(min(wait, self._LONGEST_NAP))
-            if self._counters.stopped or self._counters.rate != rate:
+            before, rate = rate, self._counters.rate
+            if self._counters.stopped or rate == 0:
                 self._due = self._clock()
                 return
+            if rate != before:  # what is owed stays owed: a rate that changes four times a second would not hold
+                now = self._clock()
+                self._due = now + max(0.0, self._due - now) * before / rate
