@@ -76,6 +76,23 @@ def without_links(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def overlay(folder: Path) -> Iterator[Path]:
+    """An empty overlayfs, as a container's root is one; its layers lie in `folder`."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    layers = [folder / name for name in ("lower", "upper", "work")]
+    mount_point = folder / "overlay"
+    for path in (*layers, mount_point):
+        path.mkdir(parents=True)
+    options = ",".join(f"{path.name}dir={path}" for path in layers)
+    _run("mount", "-t", "overlay", "-o", options, "overlay", str(mount_point))
+    try:
+        yield mount_point
+    finally:
+        subprocess.run(["umount", str(mount_point)], check=True, timeout=60)
+
+
+@contextmanager
 def bound(source: Path, target: Path, *, read_only: bool = False) -> Iterator[Path]:
     """See `source` at `target` too: another mount, so no hard link between the two."""
     if os.geteuid() != 0:
@@ -135,7 +152,7 @@ class MountedFolders:
         """A fresh folder on a file system of `kind`."""
         if kind not in self._roots:
             place = self._base / kind
-            place.mkdir()
+            place.mkdir(exist_ok=True)  # there already when an earlier test was skipped
             self._roots[kind] = self._stack.enter_context(_mounted(place, kind))
         self._count += 1
         folder = self._roots[kind] / f"folder-{self._count}"

@@ -143,6 +143,9 @@ class Files:
                     # EXDEV, EINVAL, EOPNOTSUPP: not on these file systems. What is really wrong shows below.
                     count = os.pwrite(target_fd, os.pread(source_fd, min(length - done, 1 << 20), done), done)
                 if count == 0:
+                    # overlayfs goes by a size of its own, which lags behind that of a file that is being written.
+                    count = os.pwrite(target_fd, os.pread(source_fd, min(length - done, 1 << 20), done), done)
+                if count == 0:
                     raise StorageError(f"source ended at {done} of {length} bytes")
                 done += count
 
