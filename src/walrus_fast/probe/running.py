@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -49,7 +48,8 @@ class RunningProbe:
     """Started by its constructor; `stop` (or the end of this process) kills it. Not for use from two threads."""
 
     def __init__(self, request: ProbeRequest) -> None:
-        self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `stop`)
+        # In memory: a restore must not fail because /tmp is full, or not there (a container with a read-only root).
+        self._errors: BinaryIO = os.fdopen(os.memfd_create("probe"), "w+b")
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "walrus_fast.probe"],
             stdin=subprocess.PIPE,
