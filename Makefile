@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(wildcard native/*.c native/*.h)
 
-.PHONY: demo test check test-long fuzz bench native-asan lock audit lint clean packages
+.PHONY: docs man demo test check test-long fuzz bench native-asan lock audit lint clean packages
 
 $(VENV)/ready: pyproject.toml $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit("walrus-fast needs Python 3.11 or newer; try PYTHON=python3.11 make ...") if sys.version_info < (3, 11) else None'
@@ -41,6 +41,13 @@ fuzz: packages $(VENV)/ready
 bench: $(VENV)/ready
 	@sh tests/packages.sh
 	$(BIN)/python -m bench
+
+# What follows from the program: docs/errors.md, and the manual pages.
+docs: $(VENV)/ready
+	$(BIN)/python -m docgen errors docs/errors.md
+
+man: $(VENV)/ready
+	$(BIN)/python -m docgen man dist/share/man
 
 native-asan: $(VENV)/ready
 	PYTHON=$(CURDIR)/$(BIN)/python sh native/sanitize.sh

@@ -13,6 +13,9 @@ command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
 # RocksDB's own BackupEngine with the options that ldb does not have, in C++; the benchmarks measure against it.
 [ -e /usr/include/rocksdb/db.h ] || missing="$missing librocksdb-dev"
 command -v g++ >/dev/null 2>&1 || missing="$missing g++"
+# The manual pages.
+command -v groff >/dev/null 2>&1 || missing="$missing groff-base"
+command -v man >/dev/null 2>&1 || missing="$missing man-db"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "not installed:$missing (the tests that need them will say so and be skipped)"

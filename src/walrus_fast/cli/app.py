@@ -24,6 +24,7 @@ _COMMANDS: CommandTable = {
     "list-db-checkpoint": ("list_cmd", "list_db_checkpoint", "List the backups in a folder."),
     "check": ("check_cmd", "check", "Say in one line whether there are backups worth having. For monitoring."),
     "doctor": ("doctor_cmd", "doctor", "Say what will go wrong, and what to do about it."),
+    "completion": ("completion_cmd", "completion", "Print what bash, zsh or fish need to complete commands."),
     "config": ("config_cmd", "config", "Check a configuration file, and show what it puts in force."),
 }
 

@@ -1,0 +1,36 @@
+"""`docs/errors.md`, from the error tree."""
+
+from __future__ import annotations
+
+from walrus_fast.errors import WalrusFastError
+
+__all__ = ["errors_document"]
+
+_HEAD = """# Errors
+
+Written by `make docs` from the program; do not edit.
+
+With `--json` an error is the field `error` of the one document on standard output: `code`, `message`, `hint`,
+`retryable`, `exit_status`. Codes never change. *Again* says that the same command may succeed when it is tried again.
+
+Other exit statuses: 0 for success, 2 for wrong usage. `check` has those of Nagios plugins (0 OK, 1 WARNING, 2 CRITICAL,
+3 UNKNOWN); `doctor` has 0, 3 for warnings, 4 for failures.
+
+| code | status | again | what it means | what to do |
+|---|---|---|---|---|
+"""
+
+
+def errors_document() -> str:
+    """The whole document."""
+    kinds: list[type[WalrusFastError]] = [WalrusFastError]
+    for kind in kinds:
+        kinds.extend(sorted(kind.__subclasses__(), key=lambda below: below.exit_status))
+    rows = sorted(kinds, key=lambda kind: (kind.exit_status, kind.code))
+    return _HEAD + "".join(_row(kind) for kind in rows)
+
+
+def _row(kind: type[WalrusFastError]) -> str:
+    meaning = " ".join((kind.__doc__ or "").split())
+    again = "yes" if kind.retryable else ""
+    return f"| `{kind.code}` | {kind.exit_status} | {again} | {meaning} | {kind.default_hint} |\n"
