@@ -20,7 +20,8 @@ __all__ = ["Governor"]
 _FLOOR = 8 << 20  # bytes a second: a terabyte in a day and a half, however busy the machine
 _WINDOW = 0.25  # seconds between looks; the kernel's own shortest average, over ten seconds, would be too late
 _HOLD = 0.5  # seconds: a cut must be felt before the next
-_TOLERANCE = 0.10  # of the time, above what was usual in the five minutes before
+_TOLERANCE = 0.10  # of the time, above what is the owner's own
+_MEMORY = 8  # looks: how long it takes to learn what is
 _STEPS = 16  # from nothing to the fastest so far: four seconds
 
 
@@ -44,7 +45,7 @@ class Governor:
         self._gauge: PressureGauge | None = None
         self._started = False
         self._rate = 0.0
-        self._tolerated = _TOLERANCE
+        self._own = 0.0
         self._fastest = float(_FLOOR)
         self._moved = self._seen = 0
         self._looked = self._held = 0.0
@@ -79,15 +80,15 @@ class Governor:
         self._looked = self._clock()
         usual = self._gauge.read() if self._gauge is not None else None
         if self._gauge is not None and usual is not None:
-            # A database that always waits for its disk is not made to wait by us.
-            self._tolerated = _TOLERANCE + usual[0]
+            self._own = usual[0]
             self._gauge.stalled()
 
     def _look(self, gauge: PressureGauge, now: float) -> None:
         speed = self._moved / (now - self._looked)
         self._moved, self._looked = 0, now
         self._fastest = max(self._fastest, speed)
-        if gauge.stalled() > self._tolerated:
+        stalled = gauge.stalled()
+        if stalled > self._tolerated():
             if now >= self._held:
                 self._rate = max(float(_FLOOR), min(self._rate or speed, speed) / 2)
                 self._held = now + _HOLD
@@ -95,3 +96,16 @@ class Governor:
             self._rate += self._fastest / _STEPS
             if self._rate >= 2 * self._fastest:
                 self._rate = 0.0
+        self._learn(stalled)
+
+    def _tolerated(self) -> float:
+        # Halfway to all of the time at most: a database that waits for nearly all of it can still wait longer.
+        return self._own + min(_TOLERANCE, (1 - self._own) / 2)
+
+    def _learn(self, stalled: float) -> None:
+        """A database that always waits for its disk is not made to wait by us: what is seen at the floor is its own.
+
+        At any other rate, what is seen is never less than that.
+        """
+        if stalled < self._own or 0 < self._rate <= _FLOOR:
+            self._own += (stalled - self._own) / _MEMORY
