@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.contest import spread
 from bench.figures import is_ours, judge, operation, ratios, strict_ratios
+from bench.owner_table import is_owner_contest, owner_table
 from bench.plot import bars, curves
 from bench.results import merge
 
@@ -93,6 +94,8 @@ def _contest(outcome: Outcome) -> str:
     lines = [f"### {outcome.title}, {outcome.cache} cache\n"]
     if outcome.note:
         lines.append(f"{outcome.note}\n")
+    if is_owner_contest(outcome):
+        return "\n".join([*lines, *owner_table(outcome), ""])
     lines.append(f"| contender | operation, s | process, s | peak, MiB | {head} |")
     lines.append("|---" * (4 + len(mine)) + "|")
     for name, runs in outcome.runs.items():

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.cases import create, manifest, many_files, other_disk, read, restore, start
+from bench.cases import create, manifest, many_files, other_disk, owner, read, restore, start
 from bench.cases.stage import Cache, Stage
 from bench.contest import Contest, Outcome, hold
 from bench.databases import Workspace, build_blobs, build_files, build_tables, change, remove
@@ -69,6 +69,7 @@ class _Suite:
     def run(self) -> None:
         self._hold([start.start()], rounds=max(11, self._settings.rounds))
         self._manifest()
+        self._owner()
         self._large("tables", build_tables)
         self._large("blobs", build_blobs)
         for count in sorted({1000, 10_000, self._settings.files}):
@@ -96,6 +97,15 @@ class _Suite:
             manifest.build_manifest(folder, _MANIFEST_BYTES)
             self._hold([manifest.replay(folder, target)])
             remove(folder, target)
+
+    def _owner(self) -> None:
+        if self._wanted("owner"):
+            stage = owner.OwnerStage(self._work, self._engine, int(self._settings.scale * 1e9))
+            stage.build()
+            try:
+                self._hold([owner.owner(stage, Cache.COLD if can_drop_caches() else Cache.WARM)])
+            finally:
+                stage.close()
 
     def _large(self, name: str, build: Callable[[Path, int], None]) -> None:
         keys = [f"{case}-{name}" for case in ("first", "unchanged", "changed", "verify", "restore", "other")]

@@ -29,6 +29,10 @@ class Engine:
         """`CreateNewBackup`, with `sync` and the other defaults."""
         return self._run("backup", database, repository, threads)
 
+    def backup_command(self, database: Path, repository: str, threads: int) -> list[str]:
+        """The command that `backup` runs."""
+        return [str(self._program), "backup", str(database), repository, str(threads)]
+
     def verify(self, repository: Path, threads: int, backup_id: int = 1) -> Run:
         """`VerifyBackup` with checksums. Raises: CommandFailed when the backup is damaged."""
         return self._run("verify", repository, backup_id, threads)
