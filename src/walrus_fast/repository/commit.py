@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from walrus_fast.checksum import digest
 from walrus_fast.durable import publish, undone_by
-from walrus_fast.errors import BackupDamaged, RepositoryUnusable, storage_error
+from walrus_fast.errors import BackupDamaged, RepositoryBusy, RepositoryUnusable, storage_error
 from walrus_fast.files import HERE
 from walrus_fast.repository.catalog import LARGEST_ID, backup_ids
 from walrus_fast.repository.manifest import BackupManifest, encode_manifest
@@ -68,12 +68,13 @@ def commit_backup(
     """Make the backup exist. `private` is the staged folder that becomes `private/<id>`; `manifest` is called with
     the digest of the meta file. `reused` are names of shared files that were there and perhaps never synced.
 
-    Raises: StorageError; then no backup was added, and what was moved already is removed again, or swept by the
-    next writer where even that fails.
+    Raises: RepositoryBusy (the id was taken), StorageError; then no backup was added, and what was moved already is
+    removed again, or swept by the next writer where even that fails.
     """
     meta_bytes = encode_meta(meta)
     manifest_bytes = encode_manifest(manifest(digest(meta_bytes)))
     private_files = [name for name, _ in files.list_directory(private)]
+    _refuse_taken(files, layout, backup_id)
     with undone_by(lambda: _withdraw(files, layout, backup_id, shared)):
         _place_shared(files, layout, shared)
         files.rename(private, layout.private_of(backup_id))
@@ -84,6 +85,15 @@ def commit_backup(
                 files.sync_directory(folder)
         publish(files, layout.manifest_of(backup_id), manifest_bytes, temporary=staging / "manifest.new", sync=sync)
         publish(files, layout.meta_of(backup_id), meta_bytes, temporary=staging / "meta.new", sync=sync)
+
+
+def _refuse_taken(files: Files, layout: Layout, backup_id: int) -> None:
+    """RocksDB's own tools do not know our lock: one of them may have taken the number while we worked."""
+    if backup_id in backup_ids(files, layout) or files.is_directory(layout.private_of(backup_id)):
+        raise RepositoryBusy(
+            f"another program has made, or is making, backup {backup_id} in {layout.root}",
+            hint="Let only one program at a time write into a repository; walrus-fast's lock binds nobody else.",
+        )
 
 
 def _place_shared(files: Files, layout: Layout, shared: list[Placement]) -> None:
