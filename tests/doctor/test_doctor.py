@@ -98,7 +98,7 @@ def test_people_get_a_line_for_each_finding_and_one_to_sum_up(copy_of: CopyOf, t
     lines = outcome.stdout.splitlines()
     assert any(line.startswith("warn  same-disk") for line in lines)
     assert any(line.strip().startswith("-> Put the repository on another disk") for line in lines)
-    assert lines[-1].endswith("1 warnings, 0 failures")
+    assert lines[-1].endswith("1 warning, 0 failures")
     assert run("doctor").status == 2
 
 
@@ -198,6 +198,7 @@ def test_what_this_user_may_not_do(copy_of: CopyOf, tmp_path: Path, unprivileged
     database, repository = copy_of("small", tmp_path / "db"), tmp_path / "repo"
     back_up(database, repository)
     arguments = ("--db-path", database, "--path", repository)
+    assert verdict(doctor("--db-path", repository, "--path", database), "repository") == "fail", "the wrong way round"
     repository.chmod(0o500)
     assert verdict(doctor(*arguments, prefix=unprivileged), "repository") == "fail"
     repository.chmod(0o777)

@@ -114,4 +114,8 @@ def _print(findings: list[Finding]) -> None:
         if finding.advice:
             click.echo(f"{'':<4}  {'':<{width}}  -> {finding.advice}")
     counts = Counter(finding.verdict for finding in findings)
-    click.echo(f"{counts[Verdict.OK]} ok, {counts[Verdict.WARN]} warnings, {counts[Verdict.FAIL]} failures")
+    warnings, failures = counts[Verdict.WARN], counts[Verdict.FAIL]
+    click.echo(
+        f"{counts[Verdict.OK]} ok, {warnings} warning{'' if warnings == 1 else 's'}, "
+        f"{failures} failure{'' if failures == 1 else 's'}"
+    )

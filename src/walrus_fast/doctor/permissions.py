@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from walrus_fast.doctor.finding import fail, ok, warn
 from walrus_fast.doctor.subject import nearest_folder
+from walrus_fast.repository.layout import foreign_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +67,10 @@ def check_repository_permissions(subject: Subject) -> Iterator[Finding]:
     if repository is None:
         return
     folder = nearest_folder(repository)
+    if folder == repository and (foreign := foreign_names(subject.names_in(repository))):
+        names = ", ".join(sorted(foreign)[:3])
+        yield fail("repository", f"{repository} holds files that are not a repository's: {names}", "Check the path.")
+        return
     if not os.access(folder, os.W_OK | os.X_OK):
         yield fail("repository", f"user {os.geteuid()} may not write {folder}", _as_owner(folder))
         return

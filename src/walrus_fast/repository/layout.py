@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OUR_FOLDER",
     "Layout",
+    "foreign_names",
     "open_repository",
     "prepare_repository",
     "restored_name",
@@ -126,6 +127,11 @@ def _is_plain(name: str) -> bool:
     return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name)) and ".." not in name
 
 
+def foreign_names(entries: set[str]) -> set[str]:
+    """What makes a folder with these entries somebody else's; nothing in an empty folder or a repository."""
+    return set() if entries & {"meta", OUR_FOLDER} else entries - _ROCKSDB_FOLDERS - {"lost+found"}
+
+
 def prepare_repository(files: Files, root: Path) -> Layout:
     """Make the folders of a repository, or find them.
 
@@ -140,8 +146,7 @@ def prepare_repository(files: Files, root: Path) -> Layout:
         entries = set()
     except StorageError as exc:
         raise RepositoryUnusable(exc.message, hint="Choose a folder for --path.") from exc
-    foreign = entries - _ROCKSDB_FOLDERS - {OUR_FOLDER, "lost+found"}
-    if foreign and not entries & {"meta", OUR_FOLDER}:
+    if foreign := foreign_names(entries):
         raise RepositoryForeign(f"{root} holds files that are not a repository's: {', '.join(sorted(foreign)[:3])}")
     try:
         # A backup that is durable must not be lost with the folder it lies in. `staging` comes last: where it is, all
