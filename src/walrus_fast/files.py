@@ -125,29 +125,37 @@ class Files:
         finally:
             self.close(fd)
 
+    def write_from(self, fd: int, data: memoryview) -> int:
+        """Write some of the bytes at the descriptor's position; how many."""
+        with _translated("write", fd):
+            return os.write(fd, data)
+
     def write_all(self, fd: int, data: bytes | memoryview) -> None:
         """Write every byte; short writes go on until done."""
         view = memoryview(data)
-        with _translated("write", fd):
-            while view:
-                view = view[os.write(fd, view) :]
+        while view:
+            view = view[self.write_from(fd, view) :]
 
     def copy_prefix(self, source_fd: int, target_fd: int, length: int) -> None:
         """Copy `length` bytes from offset 0, in the kernel where it can (shared extents on btrfs and XFS)."""
         done = 0
+        while done < length:
+            count = self.copy_range(source_fd, target_fd, length - done, done)
+            if count == 0:
+                raise StorageError(f"source ended at {done} of {length} bytes")
+            done += count
+
+    def copy_range(self, source_fd: int, target_fd: int, length: int, offset: int) -> int:
+        """Copy up to `length` bytes at `offset` to the same offset; how many, 0 at the end of the source."""
         with _translated("write", target_fd):
-            while done < length:
-                try:
-                    count = os.copy_file_range(source_fd, target_fd, min(length - done, 1 << 30), done, done)
-                except OSError:
-                    # EXDEV, EINVAL, EOPNOTSUPP: not on these file systems. What is really wrong shows below.
-                    count = os.pwrite(target_fd, os.pread(source_fd, min(length - done, 1 << 20), done), done)
-                if count == 0:
-                    # overlayfs goes by a size of its own, which lags behind that of a file that is being written.
-                    count = os.pwrite(target_fd, os.pread(source_fd, min(length - done, 1 << 20), done), done)
-                if count == 0:
-                    raise StorageError(f"source ended at {done} of {length} bytes")
-                done += count
+            try:
+                count = os.copy_file_range(source_fd, target_fd, min(length, 1 << 30), offset, offset)
+            except OSError:
+                count = 0  # EXDEV, EINVAL, EOPNOTSUPP: not on these file systems. What is really wrong shows below.
+            if count == 0:
+                # overlayfs goes by a size of its own, which lags behind that of a file that is being written.
+                count = os.pwrite(target_fd, os.pread(source_fd, min(length, 1 << 20), offset), offset)
+            return count
 
     def sync(self, fd: int, path: Path | str) -> None:
         """Make a file's or directory's contents durable."""

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +22,6 @@ from walrus_fast.cli.format import format_bytes, format_duration, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     CopyOf = Callable[[str, Path], Path]
 
@@ -215,3 +215,13 @@ def test_a_reader_that_has_seen_enough(small: Path, repository: Path) -> None:
         os.close(write)
         assert done.returncode == (20 if arguments == missing else 0), done
         assert done.stderr == ""
+
+
+def test_a_report_that_cannot_be_written_is_no_success(small: Path, repository: Path) -> None:
+    create(small, repository)
+    with Path("/dev/full").open("wb") as full:
+        command = [str(PROGRAM), "checkpoint", "list", "--path", str(repository)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 31
+    assert done.stderr.startswith("error: cannot write the report to standard output: No space left on device")
+    assert "Traceback" not in done.stderr

@@ -49,7 +49,8 @@ class Stage:
         report = verify_backups(Files(), self.repository)
         assert [verdict.problems for verdict in report.backups] == [()] * len(report.backups)
 
-    def assert_nothing_is_left_over(self) -> None:
+    def assert_nothing_is_left_over(self, *, kept: tuple[str, ...] = ()) -> None:
+        """`kept` are beginnings of names that may lie beside the database."""
         layout = Layout(self.repository)
         assert list(layout.staging.iterdir()) == []
         ids = {str(backup_id) for backup_id in self.ids}
@@ -58,4 +59,6 @@ class Stage:
         assert {path.name for path in layout.meta.iterdir()} == ids
         named = {path for path in referenced_files(Files(), layout) if path.startswith("shared_checksum/")}
         assert {f"shared_checksum/{path.name}" for path in layout.shared.iterdir()} == named
-        assert {path.name for path in self.folder.iterdir()} == {"db", "repository"}
+        assert not (layout.ours / "scratch").exists()
+        beside = {path.name for path in self.folder.iterdir() if not path.name.startswith(kept or "/")}
+        assert beside == {"db", "repository"}

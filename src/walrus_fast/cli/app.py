@@ -11,7 +11,7 @@ import click
 
 from walrus_fast.cli.lazy import CommandTable, LazyGroup
 from walrus_fast.cli.output import print_error
-from walrus_fast.errors import Cancelled, WalrusFastError
+from walrus_fast.errors import Cancelled, WalrusFastError, storage_error
 from walrus_fast.version import VERSION
 
 __all__ = ["cli", "main"]
@@ -71,6 +71,7 @@ def main() -> NoReturn:
     try:
         try:
             cli.main(standalone_mode=False)
+            sys.stdout.flush()
         except WalrusFastError as exc:
             status = exc.exit_status
             print_error(exc, as_json=_wants_json())
@@ -81,9 +82,20 @@ def main() -> NoReturn:
             status = exc.exit_code
             exc.show()
     except (_ReaderGone, BrokenPipeError):
-        # Python flushes standard output once more on its way out, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
+    except OSError as exc:
+        if exc.filename is not None:
+            raise  # a file operation that nobody translated: a mistake of ours
+        _forget_output()
+        error = storage_error(exc.errno or 0, "write", "the report to standard output")
+        status = error.exit_status
+        print_error(error, as_json=False)
     sys.exit(status)
+
+
+def _forget_output() -> None:
+    """Python flushes standard output once more on its way out, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _wants_json() -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from walrus_fast.checksum import digest
-from walrus_fast.errors import BackupDamaged, BackupNotFound, FileMissing, StorageError
+from walrus_fast.errors import BackupDamaged, BackupNotFound, FileMissing, StorageError, TooManyOpenFiles
 from walrus_fast.repository.layout import Layout, restored_name
 from walrus_fast.repository.manifest import BackupManifest, decode_manifest
 from walrus_fast.repository.meta import MAX_META_BYTES, BackupMeta, decode_meta
@@ -90,6 +90,8 @@ def load_backup(files: Files, layout: Layout, backup_id: int) -> Backup:
         data = files.read_bytes(layout.meta_of(backup_id), limit=MAX_META_BYTES)
     except FileMissing as exc:
         raise BackupNotFound(f"no backup {backup_id} in {layout.root}") from exc
+    except TooManyOpenFiles:
+        raise  # our own trouble: it says nothing about the backup
     except StorageError as exc:
         return Backup(backup_id, 0, 0, (), None, (exc.message,))
     try:
@@ -135,6 +137,8 @@ def _manifest_of(
         manifest = decode_manifest(data, f"manifests/{backup_id}")
     except FileMissing:
         return None
+    except TooManyOpenFiles:
+        raise
     except (StorageError, BackupDamaged) as exc:
         problems.append(exc.message)
         return None

@@ -10,6 +10,7 @@ import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from walrus_fast.durable import undone_by
 from walrus_fast.errors import FileMissing, NotPermitted, StorageError
 
 if TYPE_CHECKING:
@@ -41,9 +42,13 @@ def scratch_folder(files: Files, layout: Layout, elsewhere: Path | None) -> Iter
     except NotPermitted as exc:
         raise NotPermitted(exc.message, number=exc.number, path=exc.path, hint=_HINT) from exc
     try:
-        yield folder
+        with undone_by(lambda: files.remove_tree(folder)):
+            yield folder
+        try:
+            files.remove_tree(folder)
+        except StorageError:
+            pass  # the work is done and must not be reported as failed; the next reader sweeps the folder
     finally:
-        files.remove_tree(folder)
         files.close(lock)
         _remove_empty(files, place)
         if elsewhere is None and not was_ours:

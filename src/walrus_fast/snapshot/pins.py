@@ -12,7 +12,7 @@ import os
 import resource
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import TooManyOpenFiles, storage_error
+from walrus_fast.errors import StorageError, TooManyOpenFiles, storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,11 +44,17 @@ class PinSet:
 
     def __init__(self, files: Files, folders: Sequence[Path]) -> None:
         self._files = files
-        self._folders = [(folder, files.open_directory(folder)) for folder in folders]
+        self._folders: list[tuple[Path, int]] = []
         # (device, inode) of a source directory -> index of the first folder that may take its links
         self._usable: dict[tuple[int, int], int] = {}
         self._links: dict[str, int] = {}  # name -> index of its folder
         self._descriptors: dict[str, int] = {}
+        try:
+            for folder in folders:
+                self._folders.append((folder, files.open_directory(folder)))
+        except StorageError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close every descriptor. The pins held by them are gone then."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import FileMissing
+from walrus_fast.errors import FileMissing, StorageError
 from walrus_fast.rocksdb.wal import WalExtent, list_wals, scan_wal
 from walrus_fast.snapshot.model import PinnedWal
 
@@ -59,6 +59,10 @@ class OpenWals:
                 opened.append((number, name, self._files.open_read(self.directory / name)))
         except FileMissing:
             self.incomplete = True
+        except StorageError:
+            for _, _, fd in opened:
+                self._files.close(fd)
+            raise
         finally:
             self.wals = [_OpenWal(number, name, fd, 0) for number, name, fd in opened]
         # Newest first: when a WAL holds a batch at the moment it is measured, its predecessor was complete by

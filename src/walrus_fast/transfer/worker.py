@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from walrus_fast import _native
 from walrus_fast.checksum import BUFFER_BYTES, Checksums
 from walrus_fast.durable import undone_by
-from walrus_fast.errors import Cancelled, StorageError, TransferModeUnsupported, storage_error
+from walrus_fast.errors import Cancelled, StorageError, TooManyOpenFiles, TransferModeUnsupported, storage_error
 from walrus_fast.files import HERE
 from walrus_fast.methods import Method
 from walrus_fast.transfer.control import OwnerWatch, Pacer, TaskCounters
@@ -74,6 +74,8 @@ class _Mover:
     def attempt(self, item: TransferItem) -> TransferredFile | FailedFile:
         try:
             return self.move(item)
+        except TooManyOpenFiles:
+            raise  # our own trouble: it says nothing about the file
         except StorageError as exc:
             self._counters.add_file()
             return FailedFile(exc.message)
