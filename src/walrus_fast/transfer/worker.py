@@ -150,7 +150,7 @@ class _Mover:
                     files.write_all(target, chunk)
                 done += count
                 reading.passed(done)
-                if target >= 0 and self._sync and done % _WRITEBACK_BYTES < count:
+                if target >= 0 and done % _WRITEBACK_BYTES < count:
                     files.forget_cached(target)
                 self._counters.add_bytes(count)
                 self._pacer.spend(count * cost)
