@@ -172,12 +172,14 @@ class Commands:
                 tier=command.tier,
                 sample=_share(command.sample),
                 scratch_dir=self._scratch_dir(command),
+                database=str(self._database()),
             )
         if isinstance(command, Drill):
             return DrillTask(
                 repository=repository,
                 backup_id=command.backup_id,
                 scratch_dir=self._scratch_dir(command),
+                database=str(self._database()),
                 rows=command.rows,
                 mode=command.mode,
             )

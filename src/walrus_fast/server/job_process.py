@@ -105,7 +105,9 @@ def _is_clean(task: Task) -> bool:
 
 
 def _database_of(task: Task) -> Path | None:
-    return Path(task.database) if isinstance(task, CreateTask) else None
+    """The database whose owner must not wait for this job; of a verification or drill, the node's own."""
+    database = getattr(task, "database", "")
+    return Path(database) if database else None
 
 
 def main() -> int:

@@ -65,7 +65,10 @@ class CreateTask(msgspec.Struct, frozen=True, tag="create", kw_only=True):
 
 
 class VerifyTask(msgspec.Struct, frozen=True, tag="verify", kw_only=True):
-    """Prove backups `ids`, or all, up to a tier; `sample` is the share of the files that is read, "" for all."""
+    """Prove backups `ids`, or all, up to a tier; `sample` is the share of the files that is read, "" for all.
+
+    The owner of `database` must not wait for it.
+    """
 
     repository: str
     ids: tuple[int, ...]
@@ -73,11 +76,12 @@ class VerifyTask(msgspec.Struct, frozen=True, tag="verify", kw_only=True):
     sample: str = ""
     scratch_dir: str | None = None
     workers: int = 1
+    database: str = ""
     rate: RateLimit = 0
 
 
 class DrillTask(msgspec.Struct, frozen=True, tag="drill", kw_only=True):
-    """Rehearse the restore of a backup, or of the newest."""
+    """Rehearse the restore of a backup, or of the newest. The owner of `database` must not wait for it."""
 
     repository: str
     backup_id: int | None
@@ -85,6 +89,7 @@ class DrillTask(msgspec.Struct, frozen=True, tag="drill", kw_only=True):
     rows: bool = True
     mode: TransferMode = TransferMode.AUTO
     workers: int = 1
+    database: str = ""
     rate: RateLimit = 0
 
 
