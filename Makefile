@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(wildcard native/*.c native/*.h)
 
-.PHONY: docs man demo test check test-long fuzz bench native-asan lock audit lint clean packages
+.PHONY: docs man demo test check test-long fuzz bench native-asan lock audit lint release clean packages
 
 $(VENV)/ready: pyproject.toml $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit("walrus-fast needs Python 3.11 or newer; try PYTHON=python3.11 make ...") if sys.version_info < (3, 11) else None'
@@ -51,6 +51,15 @@ man: $(VENV)/ready
 
 native-asan: $(VENV)/ready
 	PYTHON=$(CURDIR)/$(BIN)/python sh native/sanitize.sh
+
+# What is uploaded, in dist/, checked; then the whole default suite against the installed wheel, once for each PYTHONS.
+PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
+PYTHONS ?= $(foreach minor,3.11 3.12 3.13,$(or $(lastword $(sort $(wildcard $(PYENV)/$(minor).*/bin/python))),python$(minor)))
+release: packages $(VENV)/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,release]'
+	rm -rf dist
+	PYTHON=$(CURDIR)/$(BIN)/python sh deploy/release/build.sh dist
+	for python in $(PYTHONS); do sh deploy/release/try.sh dist $$python -m "not long" || exit 1; done
 
 # Exact versions with hashes, for releases and containers; pyproject.toml keeps the ranges. `make lock UPGRADE=--upgrade` moves on.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command 'make lock'
