@@ -10,20 +10,31 @@ import pytest
 
 from tests.engine.engine import Engine
 
-SOURCE = Path(__file__).with_name("engine.cc")
+HERE = Path(__file__).parent
+
+
+def compiled(source: str, folder: Path) -> Path:
+    """The program of a C++ file beside this one, linked with librocksdb."""
+    compiler = shutil.which("g++")
+    if compiler is None or not Path("/usr/include/rocksdb/utilities/backup_engine.h").exists():
+        pytest.skip("g++ or librocksdb-dev is not installed (tests/packages.sh names them)")
+    program = folder / source.removesuffix(".cc")
+    command = [compiler, "-std=c++17", "-O1", "-Wall", "-Wextra", str(HERE / source), "-o", str(program), "-lrocksdb"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    return program
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """BackupEngine with all its options, through librocksdb."""
-    compiler = shutil.which("g++")
-    if compiler is None or not Path("/usr/include/rocksdb/utilities/backup_engine.h").exists():
-        pytest.skip("g++ or librocksdb-dev is not installed (tests/packages.sh names them)")
-    program = tmp_path_factory.mktemp("engine") / "engine"
-    command = [compiler, "-std=c++17", "-O1", "-Wall", "-Wextra", str(SOURCE), "-o", str(program), "-lrocksdb"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stderr
-    return Engine(program)
+    """BackupEngine with all its options."""
+    return Engine(compiled("engine.cc", tmp_path_factory.mktemp("engine")))
+
+
+@pytest.fixture(scope="session")
+def transactions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program that leaves a prepared transaction, or commits it."""
+    return compiled("transactions.cc", tmp_path_factory.mktemp("transactions"))
 
 
 @pytest.fixture
