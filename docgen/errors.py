@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from walrus_fast.errors import WalrusFastError
+from walrus_fast.errors import StorageError, WalrusFastError
 
 __all__ = ["errors_document"]
 
@@ -18,6 +18,7 @@ Other exit statuses: 0 for success, 2 for wrong usage. `check` has those of Nagi
 
 | code | status | again | what it means | what to do |
 |---|---|---|---|---|
+| `internal` | 1 |  | A fault of walrus-fast itself. | Please report it, with what the log has of it. |
 """
 
 
@@ -25,12 +26,14 @@ def errors_document() -> str:
     """The whole document."""
     kinds: list[type[WalrusFastError]] = [WalrusFastError]
     for kind in kinds:
-        kinds.extend(sorted(kind.__subclasses__(), key=lambda below: below.exit_status))
-    rows = sorted(kinds, key=lambda kind: (kind.exit_status, kind.code))
-    return _HEAD + "".join(_row(kind) for kind in rows)
+        kinds.extend(kind.__subclasses__())
+    # What only gathers others is never raised itself.
+    leaves = [kind for kind in kinds if kind is StorageError or not kind.__subclasses__()]
+    leaves.sort(key=lambda kind: (kind.exit_status, kind.code))
+    return _HEAD + "".join(_row(kind) for kind in leaves)
 
 
 def _row(kind: type[WalrusFastError]) -> str:
     meaning = " ".join((kind.__doc__ or "").split())
-    again = "yes" if kind.retryable else ""
-    return f"| `{kind.code}` | {kind.exit_status} | {again} | {meaning} | {kind.default_hint} |\n"
+    again, advice = "yes" if kind.retryable else "", kind.default_hint or "As the message says."
+    return f"| `{kind.code}` | {kind.exit_status} | {again} | {meaning} | {advice} |\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,6 +174,12 @@ def test_options_that_matter(copy_of: CopyOf, tmp_path: Path, old: str, new: str
     assert verdict(before, check) == "ok"
     with_option(database, old, new)
     assert verdict(doctor("--db-path", database, "--path", tmp_path / "repo"), check) == "warn"
+
+
+def test_the_ldb_of_this_machine_is_asked(copy_of: CopyOf, tmp_path: Path, ldb: str) -> None:
+    database = copy_of("small", tmp_path / "db")
+    version = subprocess.run([ldb, "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
+    assert version in doctor("--db-path", database)["table-format"][0]["text"]
 
 
 def test_the_version_that_opens_backups_is_that_of_the_binding(templates: dict[str, Any]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 from walrus_fast.doctor.finding import ok, warn
@@ -19,7 +21,8 @@ __all__ = ["check_comparators", "check_formats", "check_version"]
 _TABLE_SECTION = re.compile(r'TableOptions/(\w+) "(.*)"')
 # From which RocksDB on a format_version of tables can be read (include/rocksdb/table.h).
 _READERS = {3: "5.15", 4: "5.16", 5: "6.6", 6: "8.6", 7: "10.4"}
-_COMMON = 5  # Debian's ldb is of RocksDB 7.8
+_COMMON = 5  # Debian's ldb is of RocksDB 7.8, the Walrus node's RocksDB 8.10
+_LDB_PATIENCE = 10.0  # seconds
 
 
 def check_version(subject: Subject) -> Iterator[Finding]:
@@ -61,15 +64,33 @@ def check_formats(subject: Subject) -> Iterator[Finding]:
             f"column families with tables of another kind than block-based: {', '.join(unusual[:3])}",
             "They are backed up and checked byte by byte; only a program with the same options can open them.",
         )
-    if newest > _COMMON:
-        since = _READERS.get(newest, "a version newer than this program knows")
+    since, ldb = _READERS.get(newest, "a version newer than this program knows"), _ldb_version()
+    too_old = bool(ldb) and newest in _READERS and _parts(ldb) < _parts(since)
+    if newest > _COMMON or too_old:
+        here = f"; the ldb on this machine is {ldb}" if ldb else ""
         yield warn(
             "table-format",
-            f"tables are written with format_version {newest}, which RocksDB reads since {since}",
-            "An older ldb (Debian 12 has 7.8) restores the backup and cannot read it. The node that wrote it can.",
+            f"tables are written with format_version {newest}, which RocksDB reads since {since}{here}",
+            "An older RocksDB restores the backup and cannot read it: Debian 12's ldb is 7.8, the Walrus node's 8.10.",
         )
     elif not unusual:
-        yield ok("table-format", f"tables are written with format_version {newest or 'of old'}: any RocksDB reads them")
+        here = f", the ldb on this machine ({ldb}) as well" if ldb else ""
+        yield ok("table-format", f"tables are written with format_version {newest or 'of old'}, common since 6.6{here}")
+
+
+def _ldb_version() -> str:
+    """Of RocksDB's tool on this machine, "" where there is none that says so."""
+    program = shutil.which("ldb")
+    if program is None:
+        return ""
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=_LDB_PATIENCE, check=False, errors="replace"
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""  # it does not run: then nobody will read a backup with it here
+    match = re.search(r"RocksDB (\d+\.\d+[\d.]*)", done.stdout)
+    return match[1] if match else ""
 
 
 def check_comparators(subject: Subject) -> Iterator[Finding]:

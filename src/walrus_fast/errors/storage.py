@@ -17,6 +17,7 @@ class StorageError(WalrusFastError):
 
     code = "storage"
     exit_status = 30
+    default_hint = "The kernel's log (journalctl -k) may say more about the disk."
 
     def __init__(self, message: str, *, number: int = 0, path: str = "", hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -28,12 +29,14 @@ class FileMissing(StorageError):
     """ENOENT or ENOTDIR."""
 
     code = "file-missing"
+    default_hint = "Check the path: is the disk mounted, is it the right folder?"
 
 
 class FileExists(StorageError):
     """EEXIST or ENOTEMPTY."""
 
     code = "file-exists"
+    default_hint = "Something else has that name: move it away, or choose another."
 
 
 class DiskFull(StorageError):

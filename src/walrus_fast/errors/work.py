@@ -20,6 +20,7 @@ class TimedOut(WalrusFastError):
     code = "timed-out"
     exit_status = 41
     retryable = True
+    default_hint = "Raise job_timeout, or limit the rate less (max_bytes_per_second)."
 
 
 class Cancelled(WalrusFastError):
