@@ -16,6 +16,9 @@ command -v g++ >/dev/null 2>&1 || missing="$missing g++"
 # The manual pages.
 command -v groff >/dev/null 2>&1 || missing="$missing groff-base"
 command -v man >/dev/null 2>&1 || missing="$missing man-db"
+# What reads a node's metrics, and what shows its status page.
+command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "not installed:$missing (the tests that need them will say so and be skipped)"
@@ -29,4 +32,11 @@ case $missing in
     if apt-cache show "libclang-rt-$version-dev" >/dev/null 2>&1; then missing="$missing libclang-rt-$version-dev"; fi
     ;;
 esac
+# Their services are not wanted: the tests start what they need themselves.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
 apt-get install -y -q --no-install-recommends $missing >/dev/null

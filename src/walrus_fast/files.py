@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["FileStat", "Files", "HERE"]
+__all__ = ["FileStat", "FileSystemSpace", "Files", "HERE"]
 
 HERE = -100  # AT_FDCWD: names are paths of their own
 _FICLONE = 0x40049409  # linux/fs.h; the fcntl module names it from Python 3.12 on
@@ -41,6 +41,14 @@ class FileStat:
     inode: int
     size: int
     mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystemSpace:
+    """Bytes: the size of a file system, and what we may still write on it."""
+
+    size: int
+    free: int
 
 
 @contextmanager
@@ -274,6 +282,17 @@ class Files:
         with _translated("ask for the free space of", path):
             found = os.statvfs(path)
         return found.f_bavail * found.f_frsize
+
+    def file_system_space(self, path: Path | str) -> FileSystemSpace:
+        """Of the file system that holds `path`."""
+        with _translated("ask for the space of", path):
+            found = os.statvfs(path)
+        return FileSystemSpace(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
+
+    def changed_ns(self, path: Path | str) -> int:
+        """When an entry of a folder was last added, removed or renamed: its mtime in nanoseconds."""
+        with _translated("stat", path):
+            return os.lstat(path).st_mtime_ns
 
     def lock(self, path: Path, *, shared: bool, create: bool) -> int | None:
         """Take a `flock` without waiting: the descriptor that holds it, or None when another holds it.

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from walrus_fast.config.address import MetricsAddress
 from walrus_fast.config.model import CheckpointConfig, NodeConfig, OwnConfig
 from walrus_fast.config.values import ByteRate, Duration, Share
 from walrus_fast.errors import ConfigInvalid, storage_error
@@ -145,7 +146,7 @@ def _convert(kind: type, value: Any) -> Any:
     try:
         if kind is Path:
             return _path(value)
-        if kind in (Duration, ByteRate, Share):
+        if kind in (Duration, ByteRate, Share, MetricsAddress):
             return kind.parse(value)
     except (ValueError, OverflowError) as exc:
         words = str(exc)

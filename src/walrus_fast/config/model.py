@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from walrus_fast.config.address import MetricsAddress  # noqa: TC001
 from walrus_fast.config.values import ByteRate, Duration, Share
 from walrus_fast.methods import TransferMode
 from walrus_fast.tiers import Tier
@@ -98,6 +99,8 @@ class OwnConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     schedule_jitter: Duration = Duration(10)
     stop_timeout: Duration = Duration(30)
     peer_timeout: Duration = Duration(10)
+    metrics_address: MetricsAddress | None = None
+    metrics_allow_remote: bool = False
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4096
     max_queued_jobs: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 32
     wal_dir: Path | None = None
@@ -114,6 +117,11 @@ class OwnConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         _check_durations(self)
         _check_commands("on_success", self.on_success)
         _check_commands("on_failure", self.on_failure)
+        if self.metrics_address is not None and not self.metrics_address.is_local and not self.metrics_allow_remote:
+            raise ValueError(
+                f"metrics_address is {self.metrics_address}, which other machines can reach, and whoever reaches it "
+                "reads it: there is no password. Use 127.0.0.1 and a proxy with one, or set metrics_allow_remote"
+            )
 
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):

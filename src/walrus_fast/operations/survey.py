@@ -88,6 +88,7 @@ def proof_of(record: VerificationRecord | None) -> BackupProof | None:
         checked=last.date if last else None,
         part=last.part if last else 0,
         parts=last.parts if last else 1,
+        sampled=len(record.samples),
         damaged=damage.date if damage else None,
         problems=damage.problems[:_MOST_PROBLEMS] if damage else (),
         drilled=drill.date if drill else None,

@@ -192,9 +192,10 @@ class BackupProof(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a backup beyond its files' sizes. Dates in seconds since 1970, None: never.
 
     `tier` is the highest one that stands, proven in full at `date`. `checked` is the last verification, of `part` of
-    `parts` of the shared files. `damaged` is when `problems` were found that nothing has refuted since. `drilled` is
-    the last restore drill, `drill_problems` what that found (damage, or only that nothing could be opened here),
-    `drill_seconds` what a restore took in it; `restorable` is when a drill last succeeded.
+    `parts` of the shared files; `sampled` of these parts were read so far and found sound. `damaged` is when `problems`
+    were found that nothing has refuted since. `drilled` is the last restore drill, `drill_problems` what that found
+    (damage, or only that nothing could be opened here), `drill_seconds` what a restore took in it; `restorable` is
+    when a drill last succeeded.
     """
 
     tier: Tier | None = None
@@ -202,12 +203,21 @@ class BackupProof(msgspec.Struct, frozen=True, kw_only=True):
     checked: float | None = None
     part: int = 0
     parts: int = 1
+    sampled: int = 0
     damaged: float | None = None
     problems: tuple[str, ...] = ()
     drilled: float | None = None
     drill_problems: tuple[str, ...] = ()
     drill_seconds: float = 0.0
     restorable: float | None = None
+
+    @property
+    def reached(self) -> Tier | None:
+        """`tier`; or checksums, once every part of the samples was read: then every file was."""
+        complete = self.parts > 1 and self.sampled >= self.parts
+        if complete and (self.tier is None or not self.tier.reaches(Tier.CHECKSUMS)):
+            return Tier.CHECKSUMS
+        return self.tier
 
 
 class BackupSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from walrus_fast.server.json_lines import JsonLines
 from walrus_fast.server.listener import Listener
 from walrus_fast.server.logs import Logs
 from walrus_fast.server.notify import Notifier
+from walrus_fast.server.observed import Observed
 from walrus_fast.server.owner import Owner
 from walrus_fast.server.readings import Readings
 from walrus_fast.server.reload import Reloader
@@ -34,7 +35,7 @@ from walrus_fast.server.runner import JobRunner, Patience
 from walrus_fast.server.schedule import Schedule
 from walrus_fast.server.scheduled import ScheduledBackups, ScheduledDrills, ScheduledVerifications, WakefulClock
 from walrus_fast.server.slots import Slots
-from walrus_fast.server.socket import admin_socket
+from walrus_fast.server.socket import metrics_socket, unix_socket
 from walrus_fast.snapshot.pin_folder import default_pin_directory
 from walrus_fast.version import VERSION
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from walrus_fast.config.load import LoadedConfig
+    from walrus_fast.monitoring.monitor import Monitor
+    from walrus_fast.protocol.jobs import Job
     from walrus_fast.server.jobs import JobRecord
     from walrus_fast.server.scheduled import Scheduled
 
@@ -60,24 +63,26 @@ def serve(config_path: Path, *, drain: bool) -> None:
     Raises: ConfigInvalid, SocketInUse, SocketUnusable, DatabaseError, StorageError. The socket's name is gone after.
     """
     loaded = load_config(config_path)
-    path = loaded.values.admin_socket_path
-    if path is None and not loaded.values.checkpoint_config.periodic_db_checkpoints:
+    path, shown_at = loaded.values.admin_socket_path, loaded.values.walrus_fast.metrics_address
+    if path is None and shown_at is None and not loaded.values.checkpoint_config.periodic_db_checkpoints:
         raise ConfigInvalid(
-            f"{config_path} gives this node nothing to do: neither admin_socket_path nor a schedule is set"
+            f"{config_path} gives this node nothing to do: neither admin_socket_path nor a schedule nor "
+            "metrics_address is set"
         )
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with ExitStack() as stack:
         # The socket first: it sets the umask, so nothing else may run; and a second server must not get further.
-        listening = stack.enter_context(admin_socket(path)) if path is not None else None
+        listening = stack.enter_context(unix_socket(path, key="admin_socket_path")) if path is not None else None
+        showing = stack.enter_context(metrics_socket(shown_at)) if shown_at is not None else None
         ours = loaded.values.walrus_fast
         as_json = None if ours.log_format is LogFormat.AUTO else ours.log_format is LogFormat.JSON
         logs = Logs(ours.log_level, as_json=as_json)
         logs.start()
         stack.callback(logs.stop)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_Node(loaded, logs, drain=drain).run(listening))
+            runner.run(_Node(loaded, logs, drain=drain).run(listening, showing))
 
 
 class _Node:
@@ -89,7 +94,7 @@ class _Node:
         self._started = time.time()
         config = self._reloader.config
         self._slots = Slots(lambda: config().checkpoint_config.max_background_operations)
-        self._board = JobBoard(secrets.token_hex(2), now=time.time)
+        self._board = JobBoard(secrets.token_hex(2), now=time.time, told=self._job_changed)
         self._runner = JobRunner(
             self._slots,
             patience=lambda: Patience(config().walrus_fast.job_timeout, config().walrus_fast.stop_timeout),
@@ -119,12 +124,29 @@ class _Node:
         self._backups = self._schedule(ScheduledBackups(config, self._commands, readings))
         self._verifications = self._schedule(ScheduledVerifications(config, self._commands, readings, time.time))
         self._drills = self._schedule(ScheduledDrills(config, self._commands, readings, time.time))
+        self._monitor = self._observed(readings) if config().walrus_fast.metrics_address is not None else None
         self._notifier = Notifier(dict(os.environ))
         self._owner: Owner | None = None
         if config().walrus_fast.mode is Mode.OWN:
             self._owner = Owner(loaded.database, config().walrus_fast.wal_dir)
         self._stopping = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
+
+    def _observed(self, readings: Readings) -> Monitor:
+        return Observed(
+            config=self._reloader.config,
+            database=lambda: self._reloader.database,
+            board=self._board,
+            runner=self._runner,
+            slots=self._slots,
+            commands=self._commands,
+            readings=readings,
+            vitals=self._vitals,
+        ).monitor()
+
+    def _job_changed(self, before: Job, after: Job) -> None:
+        if self._monitor is not None:
+            self._monitor.job_changed(before, after)
 
     def _schedule(self, scheduled: Scheduled) -> Schedule:
         clock = WakefulClock()  # each its own: who wakes first would keep the others asleep
@@ -138,8 +160,8 @@ class _Node:
             chance=random.SystemRandom().random,
         )
 
-    async def run(self, listening: socket.socket | None) -> None:
-        """From start to stop."""
+    async def run(self, listening: socket.socket | None, showing: socket.socket | None) -> None:
+        """From start to stop: orders come by `listening`, metrics and the status page go by `showing`."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_on, number)
@@ -155,6 +177,11 @@ class _Node:
             schedules = (self._backups, self._verifications, self._drills)
             background = [loop.create_task(schedule.run()) for schedule in schedules]
             background.append(loop.create_task(self._listener.cut_off_overdue()))
+            if self._monitor is not None and showing is not None:
+                await self._monitor.open(showing)
+                stack.push_async_callback(self._monitor.close)
+                background.append(loop.create_task(self._monitor.run()))
+                _LOG.info("metrics and the status page are at %s", _address_of(showing))
             if self._notifier.watchdog_seconds is not None:
                 background.append(loop.create_task(self._say_alive(self._notifier.watchdog_seconds)))
             stack.push_async_callback(_cancel, background)
@@ -200,6 +227,8 @@ class _Node:
             await self._commands.limit_rate(self._reloader.config().walrus_fast.max_bytes_per_second.limit)
             for clock in self._clocks:
                 clock.wake()
+            if self._monitor is not None:
+                self._monitor.configuration_changed()
         self._notifier.ready()
 
     async def _say_alive(self, every: float) -> None:
@@ -232,6 +261,13 @@ class _Node:
             self._verifications.next_due,
             self._drills.next_due,
         )
+
+
+def _address_of(listener: socket.socket) -> str:
+    name = listener.getsockname()
+    if isinstance(name, str):
+        return f"unix:{name}"
+    return f"http://{f'[{name[0]}]' if ':' in name[0] else name[0]}:{name[1]}/"
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -26,9 +26,10 @@ _HISTORY = 200  # jobs in a final state that are remembered
 class JobRecord:
     """One job: what is to be done, its newest public state, and the wish that it stops."""
 
-    def __init__(self, task: JobTask, job: Job) -> None:
+    def __init__(self, task: JobTask, job: Job, told: Callable[[Job, Job], None]) -> None:
         self.task = task
         self._job = job
+        self._told = told
         self._changed = asyncio.Event()
         self._stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
 
@@ -39,7 +40,8 @@ class JobRecord:
 
     def update(self, **changes: Any) -> None:
         """Give the job new values, and wake those who wait for that."""
-        self._job = msgspec.structs.replace(self._job, **changes)
+        before, self._job = self._job, msgspec.structs.replace(self._job, **changes)
+        self._told(before, self._job)
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -70,11 +72,13 @@ class JobRecord:
 
 
 class JobBoard:
-    """Every job of this run of the server, the oldest final ones forgotten."""
+    """Every job of this run of the server, the oldest final ones forgotten. `told` hears of every change: the job
+    before, the job after."""
 
-    def __init__(self, prefix: str, *, now: Callable[[], float]) -> None:
+    def __init__(self, prefix: str, *, now: Callable[[], float], told: Callable[[Job, Job], None]) -> None:
         self._prefix = prefix
         self._now = now
+        self._told = told
         self._count = 0
         self._records: OrderedDict[str, JobRecord] = OrderedDict()
 
@@ -93,7 +97,7 @@ class JobBoard:
             created=now,
             due=now + delay,
         )
-        record = self._records[job.job_id] = JobRecord(task, job)
+        record = self._records[job.job_id] = JobRecord(task, job, self._told)
         for job_id in [id_ for id_, other in self._records.items() if other.job.state.is_final][:-_HISTORY]:
             del self._records[job_id]
         return record

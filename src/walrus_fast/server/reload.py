@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["Reloader"]
 
 _LOG = logging.getLogger(__name__)
-_AT_START_ONLY = ("admin_socket_path", "walrus_fast.mode", "walrus_fast.log_format", "walrus_fast.log_level")
+_AT_START_ONLY = (
+    "admin_socket_path",
+    "walrus_fast.mode",
+    "walrus_fast.metrics_address",
+    "walrus_fast.metrics_allow_remote",
+    "walrus_fast.log_format",
+    "walrus_fast.log_level",
+)
 
 
 class Reloader:
@@ -53,7 +60,13 @@ class Reloader:
             _LOG.info("%s is %s, was %s%s", setting.name, setting.value, before[setting.name], later)
         if not changed:
             _LOG.info("the configuration was read again; nothing has changed")
-        own = msgspec.structs.replace(fresh.values.walrus_fast, mode=self.config().walrus_fast.mode)
+        ours = self.config().walrus_fast
+        own = msgspec.structs.replace(
+            fresh.values.walrus_fast,
+            mode=ours.mode,
+            metrics_address=ours.metrics_address,
+            metrics_allow_remote=ours.metrics_allow_remote,
+        )
         values = msgspec.structs.replace(
             fresh.values, walrus_fast=own, admin_socket_path=self.config().admin_socket_path
         )
