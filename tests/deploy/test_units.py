@@ -48,3 +48,18 @@ def test_the_sandbox_is_as_tight_as_it_was(tool: str, unit: str) -> None:
     command = [tool, "security", "--offline=true", f"--threshold={_EXPOSURE}", "--no-pager", str(UNITS / unit)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_with_the_drop_in_for_metrics_it_reaches_this_machine_and_no_other(tool: str, tmp_path: Path) -> None:
+    unit, drop_ins = tmp_path / "walrus-node.service", tmp_path / "walrus-node.service.d"
+    drop_ins.mkdir()
+    shutil.copy(UNITS / "metrics.conf", drop_ins)
+    unit.write_text((UNITS / unit.name).read_text().replace("/usr/local/bin/walrus-node", "/bin/true"))
+    verified = subprocess.run(
+        [tool, "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (verified.returncode, verified.stderr) == (0, "")
+    command = [tool, "security", "--offline=true", f"--threshold={_EXPOSURE + 5}", "--no-pager", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "IPAddressDeny=" in done.stdout
