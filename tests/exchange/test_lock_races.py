@@ -13,11 +13,13 @@ import pytest
 
 from tests.engine.steps import back_up
 from tests.support.untouched import siblings
-from walrus_fast.errors import DatabaseOwned, RepositoryBusy
+from walrus_fast.errors import DatabaseOwned, RepositoryBusy, RestoreRefused
 from walrus_fast.exchange.folder import restore_folder
+from walrus_fast.exchange.journal import Exchange, save_journal
 from walrus_fast.files import Files
 from walrus_fast.operations.progress import JobProgress, Phase
 from walrus_fast.operations.restore import RestoreRequest, restore_backup
+from walrus_fast.operations.undo import discard_previous
 from walrus_fast.rocksdb.ownership import hold_database
 from workload.driver import running_writer
 
@@ -119,3 +121,36 @@ def test_a_node_that_starts_where_nothing_was_is_not_replaced(
             restore_backup(Files(), request, observer=start_node)
         assert writers
         assert siblings(target) == []
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """What a restore of `db` has kept."""
+    for folder in (tmp_path / "db", tmp_path / "db.before-restore-20251122T000000Z"):
+        folder.mkdir()
+        (folder / "CURRENT").write_text("MANIFEST-000001\n")
+    return tmp_path / "db.before-restore-20251122T000000Z"
+
+
+def test_nothing_is_discarded_while_a_restore_or_an_undo_runs(kept: Path, tmp_path: Path) -> None:
+    """An undo may be putting in place what would be deleted."""
+    with restore_folder(Files(), tmp_path / "db"), pytest.raises(RepositoryBusy):
+        discard_previous(Files(), tmp_path / "db")
+    assert (kept / "CURRENT").exists()
+    assert discard_previous(Files(), tmp_path / "db") == [kept]
+    assert not kept.exists()
+    assert siblings(tmp_path / "db") == []
+
+
+def test_nothing_is_discarded_that_an_interrupted_exchange_may_need(kept: Path, tmp_path: Path) -> None:
+    """An undo that was killed half-way within a mount point has its database in both folders."""
+    target, root = tmp_path / "db", tmp_path / ".db.walrus-fast-restore"
+    root.mkdir()
+    exchange = Exchange(
+        target=str(target), incoming=str(kept), previous=f"{target}.undone-x", inode=1, in_place=True, is_undo=True
+    )
+    save_journal(Files(), root, exchange)
+    with pytest.raises(RestoreRefused, match="interrupted"):
+        discard_previous(Files(), target)
+    assert (kept / "CURRENT").exists()
+    assert (root / "exchange.json").exists()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import FileMissing, RepositoryBusy
+from walrus_fast.errors import FileMissing, RepositoryBusy, RestoreRefused, StorageError
 from walrus_fast.exchange.journal import Exchange, WalExchange, load_exchange, save_journal
 from walrus_fast.exchange.steps import abandon, carry_out, has_begun, is_there
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from walrus_fast.files import Files
 
-__all__ = ["RestoreFolder", "Settled", "previous_databases", "restore_folder", "works_in_place"]
+__all__ = ["RestoreFolder", "Settled", "no_restore_under_way", "previous_databases", "restore_folder", "works_in_place"]
 
 _WAL_FOLDER = ".walrus-fast-restore"
 
@@ -137,7 +137,7 @@ def restore_folder(files: Files, target: Path, *, wal_dir: Path | None = None) -
     Raises: RepositoryBusy when another restore of the same database runs, RestoreRefused, StorageError.
     """
     in_place = works_in_place(target)
-    root = target / ".walrus-fast-restore" if in_place else target.parent / f".{target.name}.walrus-fast-restore"
+    root = _root(target, in_place=in_place)
     lock = _claim(files, root, target)
     try:
         incoming_wals = None if wal_dir is None else wal_dir / _WAL_FOLDER
@@ -160,6 +160,33 @@ def restore_folder(files: Files, target: Path, *, wal_dir: Path | None = None) -
                 files.remove_tree(incoming_wals)
             files.remove_tree(root)
     finally:
+        files.close(lock)
+
+
+def _root(target: Path, *, in_place: bool) -> Path:
+    return target / ".walrus-fast-restore" if in_place else target.parent / f".{target.name}.walrus-fast-restore"
+
+
+@contextmanager
+def no_restore_under_way(files: Files, target: Path) -> Iterator[None]:
+    """Keep restores and undos of a database out for the block; nothing of an interrupted one is settled.
+
+    Raises: RepositoryBusy when one runs, RestoreRefused when one was interrupted while it exchanged, StorageError.
+    """
+    root = _root(target, in_place=works_in_place(target))
+    lock = _claim(files, root, target)
+    try:
+        if load_exchange(files, root / "exchange.json") is not None:
+            raise RestoreRefused(
+                f"a restore or an undo of {target} was interrupted while it exchanged the databases",
+                hint="Run it again first: it finishes what was begun, or takes it back.",
+            )
+        yield
+    finally:
+        try:
+            files.remove_directory(root)
+        except StorageError:
+            pass  # not empty: what an interrupted restore had brought in, which the next one uses
         files.close(lock)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from walrus_fast.errors import RestoreRefused
-from walrus_fast.exchange.folder import previous_databases, restore_folder
+from walrus_fast.exchange.folder import no_restore_under_way, previous_databases, restore_folder
 from walrus_fast.exchange.journal import Exchange, WalExchange, load_exchange
 from walrus_fast.exchange.steps import RECORD, is_there
 from walrus_fast.operations.restore import time_stamp
@@ -92,7 +92,8 @@ def _report(exchange: Exchange, notes: tuple[str, ...]) -> UndoReport:
 def discard_previous(files: Files, database: Path) -> list[Path]:
     """Delete every database that restores and undos of `database` have kept. Returns what was deleted.
 
-    Raises: RestoreRefused when the database is not there, so that the last one is never deleted; StorageError.
+    Raises: RestoreRefused when the database is not there, so that the last one is never deleted, or when an exchange
+    was interrupted, which may need them; RepositoryBusy when a restore or an undo runs; StorageError.
     """
     target = database.resolve()
     if not (target / "CURRENT").exists():
@@ -100,10 +101,11 @@ def discard_previous(files: Files, database: Path) -> list[Path]:
             f"{target} is no database: what restores have kept may be all there is",
             hint="`restore --undo` brings the newest of them back.",
         )
-    kept = [*previous_databases(files, target), *previous_databases(files, target, what="undone")]
-    for path in kept:
-        record = load_exchange(files, path / RECORD)
-        if record is not None and record.wal is not None:
-            files.remove_tree(Path(record.wal.previous))
-        files.remove_tree(path)
+    with no_restore_under_way(files, target):
+        kept = [*previous_databases(files, target), *previous_databases(files, target, what="undone")]
+        for path in kept:
+            record = load_exchange(files, path / RECORD)
+            if record is not None and record.wal is not None:
+                files.remove_tree(Path(record.wal.previous))
+            files.remove_tree(path)
     return kept
