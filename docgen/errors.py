@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from walrus_fast.errors import StorageError, WalrusFastError
+from walrus_fast.errors import DatabaseError, StorageError, WalrusFastError
 
 __all__ = ["errors_document"]
+
+_ALSO_RAISED = (DatabaseError, StorageError)
 
 _HEAD = """# Errors
 
@@ -28,7 +30,7 @@ def errors_document() -> str:
     for kind in kinds:
         kinds.extend(kind.__subclasses__())
     # What only gathers others is never raised itself.
-    leaves = [kind for kind in kinds if kind is StorageError or not kind.__subclasses__()]
+    leaves = [kind for kind in kinds if kind in _ALSO_RAISED or not kind.__subclasses__()]
     leaves.sort(key=lambda kind: (kind.exit_status, kind.code))
     return _HEAD + "".join(_row(kind) for kind in leaves)
 
