@@ -14,9 +14,10 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from walrus_fast import _native
 from walrus_fast.errors import FileMissing, StorageError, storage_error
@@ -29,12 +30,11 @@ __all__ = ["FileStat", "FileSystemSpace", "Files", "HERE"]
 
 HERE = -100  # AT_FDCWD: names are paths of their own
 _FICLONE = 0x40049409  # linux/fs.h; the fcntl module names it from Python 3.12 on
-_SYNC_THREADS = 8
+_SYNC_THREADS = 64
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-@dataclass(frozen=True, slots=True)
-class FileStat:
+class FileStat(msgspec.Struct, frozen=True, gc=False):
     """What identifies a file's contents without reading them. `mtime_ns` in nanoseconds, `size` in bytes."""
 
     device: int
@@ -251,6 +251,15 @@ class Files:
         with _translated("list", path), os.scandir(path) as entries:
             return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
 
+    def list_names(self, path: Path | str, *, prefix: str = "", suffix: str = "") -> list[str]:
+        """Names of what is no directory and begins and ends so, sorted.
+
+        For a few names among very many: a tenth of what `list_directory` takes, which looks at each one.
+        """
+        with _translated("list", path):
+            names = sorted(name for name in os.listdir(path) if name.startswith(prefix) and name.endswith(suffix))
+        return [name for name in names if not self.is_directory(f"{path}/{name}")]
+
     def is_directory(self, path: Path | str) -> bool:
         """Whether a directory is there; a link to one is none."""
         with _translated("stat", path):
@@ -368,29 +377,27 @@ class Files:
         return _native.unlink_files(directory, names)
 
     def sync_many(self, directory: int, names: Sequence[str]) -> list[int]:
-        """Make files durable, several at a time.
+        """Make files and folders durable, many at a time, in no particular order.
 
-        One after the other, each waits for a flush of the disk's cache; together they share them. Measured with
-        3,000 new links on ext4: 3.8 s one by one, 0.17 s in eight threads.
+        One after the other, each waits for a flush of the disk's cache; together they share them. Measured with new
+        links on ext4, load 7: 5 take 11 ms one by one and 1 ms together, 100 take 167 ms and 12 ms, 3,000 in eight
+        threads 214 ms, in 64 105 ms.
         """
-        if len(names) <= _SYNC_THREADS:
+        count = min(len(names), _SYNC_THREADS, max(8, len(names) // 32))
+        if count <= 1:
             return _native.sync_files(directory, names)
         errnos = [0] * len(names)
-        with ThreadPoolExecutor(_SYNC_THREADS) as threads:
-            shares = [names[first::_SYNC_THREADS] for first in range(_SYNC_THREADS)]
+        with ThreadPoolExecutor(count) as threads:
+            shares = [names[first::count] for first in range(count)]
             for first, found in enumerate(threads.map(partial(_native.sync_files, directory), shares)):
-                errnos[first::_SYNC_THREADS] = found
+                errnos[first::count] = found
         return errnos
 
-    def sync_all(self, folder: Path, names: Sequence[str]) -> None:
-        """Make every one of these files durable. Raises for the first that cannot be."""
-        directory = self.open_directory(folder)
-        try:
-            for name, number in zip(names, self.sync_many(directory, names), strict=True):
-                if number:
-                    raise storage_error(number, "sync", folder / name)
-        finally:
-            self.close(directory)
+    def sync_all(self, paths: Sequence[str]) -> None:
+        """Make every one of these files and folders durable, as `sync_many`. Raises for the first that cannot be."""
+        for path, number in zip(paths, self.sync_many(HERE, paths), strict=True):
+            if number:
+                raise storage_error(number, "sync", path)
 
     def map_shared(self, fd: int, length: int) -> mmap.mmap:
         """Shared mapping of an open file, for counters that processes share."""

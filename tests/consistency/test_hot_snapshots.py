@@ -57,6 +57,10 @@ class Interrupted(Files):
         self._interrupt()
         return super().list_directory(path)
 
+    def list_names(self, path: Path | str, *, prefix: str = "", suffix: str = "") -> list[str]:
+        self._interrupt()
+        return super().list_names(path, prefix=prefix, suffix=suffix)
+
     def open_read(self, path: Path | str) -> int:
         self._interrupt()
         return super().open_read(path)

@@ -90,6 +90,7 @@ def test_everything_is_durable_before_meta_names_it(database: Path, repository: 
     record, root = files.record, str(repository)
     published = record.index(("rename", f"{root}/meta/1"))
     manifest = record.index(("rename", f"{root}/.walrus-fast/manifests/1"))
+    assert manifest < published
     assert record[published + 1] == ("sync", f"{root}/meta"), "the meta folder is last"
     staged = [path for operation, path in record[:published] if operation == "sync" and path.endswith("meta.new")]
     assert len(staged) == 1, "the contents of meta are durable before its name is"
@@ -103,8 +104,8 @@ def test_everything_is_durable_before_meta_names_it(database: Path, repository: 
             for at, (operation, path) in enumerate(record)
             if operation == "rename" and path.rpartition("/")[0] == f"{root}/{folder}"
         ]
-        assert all(at < synced < manifest for at in arrivals), folder
-    assert record.index(("sync", f"{root}/.walrus-fast/manifests")) < published
+        assert all(at < synced < published for at in arrivals), folder
+    assert manifest < record.index(("sync", f"{root}/.walrus-fast/manifests")) < published
 
 
 def test_deleting_goes_the_other_way(database: Path, repository: Path) -> None:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from walrus_fast.errors import StorageError, storage_error
-from walrus_fast.files import Files
+from walrus_fast.files import HERE, Files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,7 @@ class FaultyFiles(Files):
         self._counted = frozenset(counted)
         self._for_good = for_good
         self._later = later or number
+        self._in_a_tree = False  # removing one is counted as one
         self.seen = 0
 
     @property
@@ -81,7 +82,11 @@ class FaultyFiles(Files):
 
     def remove_tree(self, path: Path) -> None:
         self._count("remove_tree", path)
-        super().remove_tree(path)
+        above, self._in_a_tree = self._in_a_tree, True
+        try:
+            super().remove_tree(path)
+        finally:
+            self._in_a_tree = above
 
     def make_directory(self, path: Path | str, mode: int = 0o750) -> None:
         self._count("make_directory", path)
@@ -96,6 +101,19 @@ class FaultyFiles(Files):
                 done.append(fault.number)
             else:
                 done += super().rename_many(source, [name], target, [other])
+        return done
+
+    def unlink_many(self, directory: int, names: Sequence[str]) -> list[int]:
+        if self._in_a_tree:
+            return super().unlink_many(directory, names)
+        done = []
+        for name in names:
+            try:
+                self._count("unlink", name)
+            except StorageError as fault:
+                done.append(fault.number)
+            else:
+                done += super().unlink_many(directory, [name])
         return done
 
     def sync_many(self, directory: int, names: Sequence[str]) -> list[int]:
@@ -121,8 +139,8 @@ class RecordingFiles(Files):
         self.record.append(("sync", str(path)))
 
     def sync_many(self, directory: int, names: Sequence[str]) -> list[int]:
-        folder = os.readlink(f"/proc/self/fd/{directory}")
-        self.record += [("sync", f"{folder}/{name}") for name in names]
+        folder = "" if directory == HERE else os.readlink(f"/proc/self/fd/{directory}") + "/"
+        self.record += [("sync", f"{folder}{name}") for name in names]
         return super().sync_many(directory, names)
 
     def rename(self, source: Path | str, target: Path | str) -> None:
@@ -133,6 +151,11 @@ class RecordingFiles(Files):
         folder = os.readlink(f"/proc/self/fd/{target}")
         self.record += [("rename", f"{folder}/{name}") for name in to]
         return super().rename_many(source, names, target, to)
+
+    def unlink_many(self, directory: int, names: Sequence[str]) -> list[int]:
+        folder = os.readlink(f"/proc/self/fd/{directory}")
+        self.record += [("unlink", f"{folder}/{name}") for name in names]
+        return super().unlink_many(directory, names)
 
     def unlink(self, path: Path | str, *, missing_ok: bool = False) -> None:
         super().unlink(path, missing_ok=missing_ok)

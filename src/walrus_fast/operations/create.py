@@ -142,7 +142,7 @@ def _snapshot(files: Files, request: CreateRequest, staging: Path, held: HeldFil
             request.source,
             pin_folders=[pins] if sibling is None else [pins, sibling],
             scratch=scratch,
-            held=lambda live, stat: held.find(live.name, stat) is not None,
+            held=held.find,
         ) as snapshot,
     ):
         yield snapshot

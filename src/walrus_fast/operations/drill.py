@@ -217,7 +217,7 @@ class _Rehearsal:
                 self.damage.append(damage)
         self._transfer_seconds = time.monotonic() - started
         started = time.monotonic()
-        files.sync_all(database, [file.name for file in backup.files])
+        files.sync_all([f"{database}/{file.name}" for file in backup.files])
         files.sync_directory(database)
         self._sync_seconds = time.monotonic() - started
 

@@ -7,9 +7,9 @@ repository has it under the name that RocksDB gives such a file; or its bytes ar
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
+
+import msgspec
 
 from walrus_fast.checksum import checksums_of
 from walrus_fast.durable import write_file
@@ -26,6 +26,7 @@ from walrus_fast.transfer.task import TransferItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from walrus_fast.files import Files
     from walrus_fast.repository.layout import Layout
@@ -46,8 +47,7 @@ class _Identity(TypedDict):
     source_mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
+class _Pending(msgspec.Struct, frozen=True):
     """A file on its way: `path` is its place in the backup, None while its name waits for its checksum.
 
     `placed` says how it came to where the transfer finds it, for files that the transfer only reads.
@@ -84,10 +84,10 @@ class Ingest:
         self._snapshot = snapshot
         self._mode = mode
         self._began_ns = int(began * _SECOND)
-        self._pins = staging / PINS
+        self._pins = f"{staging / PINS}/"
         self.private = staging / "private"
         self._prefix = f"private/{backup_id}/"
-        self._incoming = staging / "incoming"
+        self._incoming = str(staging / "incoming")
         files.make_directory(self._incoming, 0o700)
         files.make_directory(self.private)
         self._stored: list[StoredFile] = []
@@ -170,7 +170,7 @@ class Ingest:
 
     def _plan_file(self, file: SnapshotFile, name: str | None) -> None:
         source, path = _source(file), None if name is None else f"shared_checksum/{name}"
-        linked = file.is_link and Path(source).parent == self._pins
+        linked = file.is_link and source.startswith(self._pins)
         if linked and self._mode in (TransferMode.AUTO, TransferMode.HARDLINK):
             item = TransferItem(source=source, target=None, size=file.stat.size)
         elif self._mode is TransferMode.HARDLINK:
@@ -180,14 +180,14 @@ class Ingest:
             )
         else:
             methods = tuple(method for method in methods_for(self._mode) if method is not Method.LINK)
-            item = TransferItem(source, str(self._incoming / file.live.name), file.stat.size, methods)
+            item = TransferItem(source, f"{self._incoming}/{file.live.name}", file.stat.size, methods)
         self._pending.append(_Pending(item, path, file, Method.LINK))
 
     def _plan_wals(self) -> None:
         """WALs are a backup's own. Our copies lie on the repository's disk already and are only moved."""
         for wal in self._snapshot.wals:
             target = self.private / wal.name
-            here = wal.ours or (wal.is_link and Path(wal.source).parent == self._pins)
+            here = wal.ours or (wal.is_link and wal.source.startswith(self._pins))
             if here and (wal.ours or self._mode in (TransferMode.AUTO, TransferMode.HARDLINK)):
                 self._files.rename(wal.source, target)
                 placed = Method.COPY if wal.ours else Method.LINK

@@ -118,7 +118,7 @@ class RestoreTransfer:
         for directory in (self._folder.incoming, self._folder.incoming_wals):
             if directory is not None:
                 _copy_ownership(like, directory)
-                self._files.sync_all(directory, [name for name, _ in self._files.list_directory(directory)])
+                self._files.sync_all([f"{directory}/{name}" for name, _ in self._files.list_directory(directory)])
                 self._files.sync_directory(directory)
         if self._folder.target.exists():
             self._folder.incoming.chmod(like.stat().st_mode & 0o7777)

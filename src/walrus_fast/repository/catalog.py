@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from walrus_fast.checksum import digest
 from walrus_fast.errors import BackupDamaged, BackupNotFound, FileMissing, StorageError, TooManyOpenFiles
 from walrus_fast.repository.layout import Layout, restored_name
@@ -33,8 +35,7 @@ LARGEST_ID = (1 << 32) - 1
 _ID = re.compile(r"[1-9][0-9]{0,9}")
 
 
-@dataclass(frozen=True, slots=True)
-class BackupFile:
+class BackupFile(msgspec.Struct, frozen=True, gc=False):
     """A file of a backup as the repository has it.
 
     `size` is what is there, None when the file is missing; `expected_size`, `xxh3` come from our manifest (or a

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from walrus_fast.methods import Method
 from walrus_fast.repository.catalog import backup_ids, load_backup, newest_manifest
-from walrus_fast.repository.layout import restored_name
 from walrus_fast.repository.manifest import StoredFile
 
 if TYPE_CHECKING:
@@ -46,9 +45,10 @@ class HeldFiles:
         finally:
             files.close(directory)
         for file, (number, _, _, size, _, _) in zip(shared, found, strict=True):
-            name = restored_name(file.path, manifest.backup_id)
-            if number == 0 and size == file.size and name is not None:
-                self._by_name[name] = file
+            if number == 0 and size == file.size:
+                # `000123_s0123456789ABCDEFGHIJ_456.sst` is `000123.sst` in the database.
+                stem, _, rest = file.path[len(_SHARED) :].partition("_")
+                self._by_name[f"{stem}.{rest.rpartition('.')[2]}"] = file
 
     def find(self, name: str, stat: FileStat) -> StoredFile | None:
         """The stored file, when the database's file is still the one that was stored."""
@@ -69,9 +69,13 @@ def find_by_name(files: Files, layout: Layout, names: Iterable[str]) -> dict[str
     A name that lies there without a backup that refers to it may be half a file, so it does not count. Backups
     that RocksDB made know no xxh3: it is empty then, and crc32c alone vouches for the file.
     """
-    wanted = {_SHARED + name for name in names}
-    present = {name for name, is_directory in files.list_directory(layout.shared) if not is_directory}
-    wanted = {path for path in wanted if path.removeprefix(_SHARED) in present}
+    paths = [_SHARED + name for name in names]
+    directory = files.open_directory(layout.root)
+    try:
+        found = files.stat_many(directory, paths)
+    finally:
+        files.close(directory)
+    wanted = {path for path, (number, *_) in zip(paths, found, strict=True) if number == 0}
     result: dict[str, StoredFile] = {}
     for backup_id in reversed(backup_ids(files, layout)):
         if not wanted:

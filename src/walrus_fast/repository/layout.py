@@ -35,7 +35,8 @@ __all__ = [
 
 OUR_FOLDER = ".walrus-fast"
 _ROCKSDB_FOLDERS = frozenset({"meta", "private", "shared_checksum", "shared", "LATEST_BACKUP"})
-_SHARED_NAME = re.compile(r"(?P<number>[0-9]{1,20})(?:_[A-Za-z0-9_]+)?\.(?P<suffix>sst|blob|ldb)")
+_SHARED_NAME = re.compile(r"([0-9]{1,20})(?:_[A-Za-z0-9_]+)?\.(sst|blob|ldb)")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +120,12 @@ def restored_name(path: str, backup_id: int) -> str | None:
         number, _, name = rest.partition("/")
         return name if number == str(backup_id) and _is_plain(name) else None
     if folder in ("shared_checksum", "shared") and (match := _SHARED_NAME.fullmatch(rest)):
-        return f"{match['number']}.{match['suffix']}"
+        return ".".join(match.groups())
     return None
 
 
 def _is_plain(name: str) -> bool:
-    return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name)) and ".." not in name
+    return _PLAIN_NAME.fullmatch(name) is not None and ".." not in name
 
 
 def foreign_names(entries: set[str]) -> set[str]:

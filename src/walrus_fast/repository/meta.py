@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from walrus_fast.errors import BackupDamaged
 from walrus_fast.repository.layout import restored_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["BackupMeta", "MetaFile", "decode_meta", "encode_meta"]
 
@@ -19,8 +25,7 @@ MAX_META_BYTES = 1 << 30
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
-@dataclass(frozen=True, slots=True)
-class MetaFile:
+class MetaFile(msgspec.Struct, frozen=True, gc=False):
     """A file of a backup. `crc32c` and `size` are None where the schema leaves them out."""
 
     path: str
@@ -75,8 +80,10 @@ def decode_meta(data: bytes, backup_id: int) -> BackupMeta:
     count = reader.number("the number of files")
     if count > reader.left:
         raise reader.error(f"{count} files are announced, {reader.left} lines follow")
-    parse = _file_schema1 if major == 1 else _file_schema2
-    files = tuple(parse(reader) for _ in range(count))
+    if major == 1:
+        files = tuple(_file_schema1(reader, line) for line in reader.each(count))
+    else:
+        files = tuple(_file_schema2(reader, line) for line in reader.each(count))
     if reader.left and (major == 1 or reader.take() != "// FOOTER"):
         raise reader.error(f"more lines than the {count} files announced")
     while reader.left:
@@ -110,6 +117,12 @@ class _Lines:
         line = self.peek()
         self._at += 1
         return line
+
+    def each(self, count: int) -> Iterator[str]:
+        """As many lines, one after the other."""
+        for line in self._lines[self._at : self._at + count]:
+            self._at += 1
+            yield line
 
     def number(self, what: str) -> int:
         line = self.take()
@@ -147,15 +160,15 @@ def _crc(reader: _Lines, value: str) -> int:
     return int(value)
 
 
-def _file_schema1(reader: _Lines) -> MetaFile:
-    parts = reader.take().split(" ")
+def _file_schema1(reader: _Lines, line: str) -> MetaFile:
+    parts = line.split(" ")
     if len(parts) != 3 or parts[1] != "crc32":
         raise reader.error("not a file, `crc32` and a checksum")
     return MetaFile(_checked_path(reader, parts[0]), _crc(reader, parts[2]))
 
 
-def _file_schema2(reader: _Lines) -> MetaFile:
-    parts = reader.take().split(" ")
+def _file_schema2(reader: _Lines, line: str) -> MetaFile:
+    parts = line.split(" ")
     if len(parts) % 2 != 1:
         raise reader.error("fields and values do not come in pairs")
     fields = dict(zip(parts[1::2], parts[2::2], strict=True))

@@ -7,13 +7,14 @@ and `meta/<id>` last: a private folder without a meta tells the same of them.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from walrus_fast.durable import undone_by
-from walrus_fast.errors import BackupDamaged, FileMissing, StorageError
+from walrus_fast.errors import BackupDamaged, FileMissing, StorageError, storage_error
 from walrus_fast.repository.catalog import backup_ids
 from walrus_fast.repository.meta import MAX_META_BYTES, decode_meta
 
@@ -79,15 +80,25 @@ def remove_unreferenced(files: Files, layout: Layout, keep: set[str]) -> None:
             found = files.list_directory(folder)
         except FileMissing:
             continue  # only backups that RocksDB made with other options use the second one
-        for name, is_directory in found:
-            if not is_directory and f"{folder.name}/{name}" not in keep:
-                files.unlink(folder / name, missing_ok=True)
+        prefix = f"{folder.name}/"
+        _remove(files, folder, [name for name, is_directory in found if not is_directory and prefix + name not in keep])
 
 
 def remove_shared(files: Files, layout: Layout, names: list[str]) -> None:
     """Delete shared files by name; those that are gone already are fine."""
-    for name in names:
-        files.unlink(layout.shared / name, missing_ok=True)
+    _remove(files, layout.shared, names)
+
+
+def _remove(files: Files, folder: Path, names: list[str]) -> None:
+    if not names:
+        return
+    directory = files.open_directory(folder)
+    try:
+        for name, number in zip(names, files.unlink_many(directory, names), strict=True):
+            if number not in (0, errno.ENOENT):
+                raise storage_error(number, "remove", folder / name)
+    finally:
+        files.close(directory)
 
 
 def referenced_files(files: Files, layout: Layout, *, without: int | None = None) -> set[str]:

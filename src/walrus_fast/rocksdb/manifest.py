@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from walrus_fast import _native
 from walrus_fast.errors import DatabaseDamaged, DatabaseNotFound, FileMissing, StorageError
 from walrus_fast.rocksdb.names import FileKind, blob_name, classify, table_name
@@ -23,8 +25,7 @@ _BLOB_OVERHEAD = 30 + 32
 _ATTEMPTS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class LiveFile:
+class LiveFile(msgspec.Struct, frozen=True, gc=False):
     """A table or blob file that the MANIFEST names. `size` in bytes is what the file must have."""
 
     kind: FileKind

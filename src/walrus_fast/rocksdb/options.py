@@ -77,8 +77,8 @@ def newest_options(files: Files, database: Path) -> DatabaseOptions:
     for _ in range(_ATTEMPTS):
         numbered = [
             (number, name)
-            for name, is_directory in files.list_directory(database)
-            if not is_directory and name.startswith("OPTIONS-") and (number := _options_number(name)) is not None
+            for name in files.list_names(database, prefix="OPTIONS-")
+            if (number := _options_number(name)) is not None
         ]
         if not numbered:
             break

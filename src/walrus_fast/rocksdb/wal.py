@@ -42,11 +42,9 @@ class WalExtent:
 def list_wals(files: Files, directory: Path, *, oldest: int) -> list[tuple[int, str]]:
     """(number, name) of the WALs numbered `oldest` and up, in order."""
     found = []
-    for name, is_directory in files.list_directory(directory):
-        if not name.endswith(".log"):
-            continue  # one of 100,000 table files, perhaps: not worth a closer look
+    for name in files.list_names(directory, suffix=".log"):
         kind, number = classify(name)
-        if kind is FileKind.WAL and number >= oldest and not is_directory:
+        if kind is FileKind.WAL and number >= oldest:
             found.append((number, name))
     return sorted(found)
 

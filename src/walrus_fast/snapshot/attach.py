@@ -48,13 +48,13 @@ def attach(
     *,
     pin_folders: Sequence[Path],
     scratch: Path,
-    held: Callable[[LiveFile, FileStat], bool],
+    held: Callable[[str, FileStat], object],
 ) -> Iterator[Snapshot]:
     """Pin a consistent snapshot; the pins last as long as the block.
 
     `pin_folders` may hold link pins, first choice first; `scratch` is an empty folder of ours for the copies of
-    the MANIFEST and of WALs that still grow. A file for which `held` is true needs no pin: its bytes are safe
-    with the caller. Links and copies are left in those folders for the caller to move or remove.
+    the MANIFEST and of WALs that still grow. A file for whose name and stat `held` gives something true needs no pin:
+    its bytes are safe with the caller. Links and copies are left in those folders for the caller to move or remove.
     Raises: DatabaseNotFound, DatabaseDamaged, SnapshotUnstable, StorageError. All descriptors are closed then.
     """
     started = time.monotonic()
@@ -151,7 +151,7 @@ class _Inventory:
     """The live files seen so far: where each is, what its stat said, whether it needs a pin."""
 
     def __init__(
-        self, files: Files, request: SnapshotRequest, pins: PinSet, held: Callable[[LiveFile, FileStat], bool]
+        self, files: Files, request: SnapshotRequest, pins: PinSet, held: Callable[[str, FileStat], object]
     ) -> None:
         self._files = files
         self._pins = pins
@@ -189,9 +189,12 @@ class _Inventory:
                 continue
             if number:
                 raise storage_error(number, "stat", self._database / file.name)
+            if size != file.size:
+                raise DatabaseDamaged(
+                    f"{self._database / file.name} has {size} bytes where the MANIFEST says {file.size}"
+                )
             stat = FileStat(device, inode, size, mtime_ns)
-            self._check_size(file, stat)
-            if self._held(file, stat):
+            if self._held(file.name, stat):
                 self._stats[file.name] = stat
             else:
                 to_pin.append((file, stat))
@@ -205,20 +208,7 @@ class _Inventory:
             missing.extend(file.name for file in elsewhere)
         return elsewhere
 
-    def _check_size(self, file: LiveFile, stat: FileStat) -> None:
-        if stat.size != file.size:
-            raise DatabaseDamaged(
-                f"{self._database / file.name} has {stat.size} bytes where the MANIFEST says {file.size}"
-            )
-
     def result(self, live: LiveSet) -> tuple[SnapshotFile, ...]:
         """The files of the final set, in MANIFEST order."""
-        return tuple(
-            SnapshotFile(
-                live=file,
-                stat=self._stats[file.name],
-                source=self._pins.path_of(file.name) if file.name in self._pins else None,
-                is_link=self._pins.is_link(file.name),
-            )
-            for file in live.files
-        )
+        stats, where = self._stats, self._pins.where
+        return tuple(SnapshotFile(file, stats[file.name], *where(file.name)) for file in live.files)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -30,8 +32,7 @@ class SnapshotRequest:
     max_rounds: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotFile:
+class SnapshotFile(msgspec.Struct, frozen=True, gc=False):
     """A table or blob file of the snapshot. `source` is None when the caller said that it holds the bytes."""
 
     live: LiveFile

@@ -44,14 +44,14 @@ class PinSet:
 
     def __init__(self, files: Files, folders: Sequence[Path]) -> None:
         self._files = files
-        self._folders: list[tuple[Path, int]] = []
+        self._folders: list[tuple[str, int]] = []
         # (device, inode) of a source directory -> index of the first folder that may take its links
         self._usable: dict[tuple[int, int], int] = {}
         self._links: dict[str, int] = {}  # name -> index of its folder
         self._descriptors: dict[str, int] = {}
         try:
             for folder in folders:
-                self._folders.append((folder, files.open_directory(folder)))
+                self._folders.append((str(folder), files.open_directory(folder)))
         except StorageError:
             self.close()
             raise
@@ -106,7 +106,7 @@ class PinSet:
             elif number in _CANNOT_LINK:
                 refused.append(name)
             else:
-                raise storage_error(number, "link", folder / name)
+                raise storage_error(number, "link", f"{folder}/{name}")
         return refused
 
     def _open(self, directory: int, name: str, missing: list[str]) -> None:
@@ -122,21 +122,20 @@ class PinSet:
         else:
             self._descriptors[name] = fd
 
-    def path_of(self, name: str) -> str:
-        """A path under which the pinned bytes can be opened, from any process of this user, until `close`."""
-        if name in self._links:
-            return str(self._folders[self._links[name]][0] / name)
-        return f"/proc/{os.getpid()}/fd/{self._descriptors[name]}"
-
-    def is_link(self, name: str) -> bool:
-        """Whether the pin is a name of its own that may be renamed into a repository."""
-        return name in self._links
+    def where(self, name: str) -> tuple[str | None, bool]:
+        """A path under which the pinned bytes can be opened, from any process of this user, until `close`; and whether
+        it is a link: a name of its own that may be renamed into a repository. None when the file is not pinned."""
+        if (index := self._links.get(name)) is not None:
+            return f"{self._folders[index][0]}/{name}", True
+        if (fd := self._descriptors.get(name)) is not None:
+            return f"/proc/{os.getpid()}/fd/{fd}", False
+        return None, False
 
     def drop(self, names: Sequence[str]) -> None:
         """Let go of pins that the final file set does not need."""
         for name in names:
             if (index := self._links.pop(name, None)) is not None:
-                self._files.unlink(self._folders[index][0] / name, missing_ok=True)
+                self._files.unlink(f"{self._folders[index][0]}/{name}", missing_ok=True)
             elif (fd := self._descriptors.pop(name, None)) is not None:
                 self._files.close(fd)
 

@@ -117,9 +117,10 @@ def _pin(files: Files, directory: Path, wal: _OpenWal, pins: PinSet) -> PinnedWa
         missing = [] if wal.name in pins else pins.pin(fd, [wal.name])
     finally:
         files.close(fd)
-    if missing:
+    path, is_link = pins.where(wal.name)
+    if missing or path is None:
         return None
-    return PinnedWal(wal.name, pins.path_of(wal.name), wal.size, is_link=pins.is_link(wal.name), ours=False)
+    return PinnedWal(wal.name, path, wal.size, is_link=is_link, ours=False)
 
 
 def _copy(files: Files, wal: _OpenWal, extent: WalExtent | None, scratch: Path) -> PinnedWal | None:
