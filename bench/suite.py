@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.cases import create, manifest, many_files, other_disk, owner, read, restore, start
+from bench.cases import create, manifest, many_files, native, other_disk, owner, read, restore, start
 from bench.cases.stage import Cache, Stage
 from bench.contest import Contest, Outcome, hold
 from bench.databases import Workspace, build_blobs, build_files, build_tables, change, remove
@@ -68,6 +68,7 @@ class _Suite:
 
     def run(self) -> None:
         self._hold([start.start()], rounds=max(11, self._settings.rounds))
+        self._native()
         self._manifest()
         self._owner()
         self._large("tables", build_tables)
@@ -89,6 +90,14 @@ class _Suite:
         stage.close()
         build(stage.database)
         return stage
+
+    def _native(self) -> None:
+        if self._wanted("native"):
+            work = self._work / "native"
+            remove(work)
+            native.prepare(work)
+            self._hold(native.contests(work))
+            remove(work)
 
     def _manifest(self) -> None:
         if self._wanted("manifest"):
@@ -140,6 +149,8 @@ class _Suite:
             stage.make_bases(with_engine=with_engine)
             self._hold([many_files.unchanged(stage, count, with_engine=with_engine)])
             self._hold([many_files.listing(stage, count)])
+            self._hold([many_files.verifying(stage, count, with_engine=with_engine)])
+            self._hold([many_files.restoring(stage, count, with_engine=with_engine)])
         finally:
             stage.close()
             remove(self._work / "result")

@@ -12,8 +12,8 @@ from bench.cases.stage import OURS, Aim
 from bench.contest import Contender, Contest
 from bench.databases import remove
 from bench.measure import CommandFailed, Run
-from bench.native import write_log
 from bench.peers.coreutils import cat
+from bench.peers.native import write_log
 from tests.oracle import encode
 
 if TYPE_CHECKING:

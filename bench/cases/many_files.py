@@ -7,7 +7,7 @@ from bench.cases.stage import ENGINE2, OURS, Aim, Cache, Run, Stage, timed_as
 from bench.contest import Contender, Contest
 from bench.peers.coreutils import link_tree
 
-__all__ = ["backup", "listing", "pinning", "unchanged"]
+__all__ = ["backup", "listing", "pinning", "restoring", "unchanged", "verifying"]
 
 
 def backup(stage: Stage, files: int, *, with_engine: bool) -> Contest:
@@ -87,6 +87,48 @@ def unchanged(stage: Stage, files: int, *, with_engine: bool) -> Contest:
         reads=[],
         cache=Cache.WARM,
         aims=[Aim(OURS, limit=files * 10e-6)] if files >= 10_000 else [],
+    )
+
+
+def verifying(stage: Stage, files: int, *, with_engine: bool) -> Contest:
+    """`checkpoint verify`: every file is opened, read and hashed."""
+    contenders = [Contender(OURS, lambda: ours.verify(stage.our_base))]
+    if with_engine:
+        contenders.append(Contender(ENGINE2, lambda: stage.engine.verify(stage.engine_base, 2)))
+    return Contest(
+        key=f"files-{files}-verify",
+        title=f"Verify a backup of {files:,} files",
+        contenders=contenders,
+        reads=[stage.our_base, *([stage.engine_base] if with_engine else [])],
+    )
+
+
+def restoring(stage: Stage, files: int, *, with_engine: bool) -> Contest:
+    """`restore` by hard link: every file is linked, read, compared, and synced."""
+    contenders = [
+        Contender(
+            "walrus-fast, linking",
+            lambda: ours.restore(stage.our_base, stage.target, "hardlink"),
+            stage.clear,
+            stage.check_names,
+            stage.clear,
+        )
+    ]
+    if with_engine:
+        contenders.append(
+            Contender(
+                ENGINE2,
+                lambda: stage.engine.restore(stage.engine_base, stage.target, 2),
+                stage.clear,
+                stage.check_names,
+                stage.clear,
+            )
+        )
+    return Contest(
+        key=f"files-{files}-restore",
+        title=f"Restore {files:,} files",
+        contenders=contenders,
+        reads=[stage.our_base, *([stage.engine_base] if with_engine else [])],
     )
 
 

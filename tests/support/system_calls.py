@@ -54,7 +54,11 @@ def traced(arguments: Sequence[object], log: Path, *, calls: Sequence[str]) -> t
 
 
 def parse(log: str) -> list[Call]:
-    """The calls of a log of `strace -f -xx` that ended without an error."""
+    """The calls of a log of `strace -f -xx` that ended without an error.
+
+    In the order of their ends, but a close where it begins: another thread may be given the descriptor before strace
+    has seen the end of the close.
+    """
     calls = []
     begun: dict[str, str] = {}
     for line in log.splitlines():
@@ -62,6 +66,11 @@ def parse(log: str) -> list[Call]:
         text = text.strip()
         if text.endswith("<unfinished ...>"):
             begun[thread] = text.removesuffix("<unfinished ...>")
+            if text.startswith("close("):
+                calls.append(Call(int(thread), "close", (begun[thread].strip().removeprefix("close(").rstrip(")"),), 0))
+            continue
+        if text.startswith("<... close"):
+            begun.pop(thread)
             continue
         if text.startswith("<... "):
             text = begun.pop(thread).rstrip() + " " + text.partition(" resumed>")[2]

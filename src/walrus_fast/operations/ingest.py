@@ -7,7 +7,7 @@ repository has it under the name that RocksDB gives such a file; or its bytes ar
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -40,11 +40,6 @@ __all__ = ["PINS", "Ingest"]
 _SECOND = 1_000_000_000
 _COARSEST = 2 * _SECOND  # vfat counts every other second; ext3 and others every one
 PINS = "pins"  # the folder in staging that holds link pins: names that may be moved into the repository
-
-
-class _Identity(TypedDict):
-    source_inode: int
-    source_mtime_ns: int
 
 
 class _Pending(msgspec.Struct, frozen=True):
@@ -132,26 +127,22 @@ class Ingest:
             if name is not None and (stored := known.get(name)) is not None:
                 self._reuse(
                     StoredFile(
-                        path=stored.path,
-                        size=stored.size,
-                        crc32c=stored.crc32c,
-                        xxh3=stored.xxh3,
-                        method=stored.method,
-                        **self._identity(file),
+                        stored.path, stored.size, stored.crc32c, stored.xxh3, stored.method, *self._identity(file)
                     )
                 )
             else:
                 self._plan_file(file, name)
 
-    def _identity(self, file: SnapshotFile | None) -> _Identity:
-        """What tells the database's file again; nothing, where another one may have the same within the same tick.
+    def _identity(self, file: SnapshotFile | None) -> tuple[int, int]:
+        """Inode and mtime, which tell the database's file again; zeros, where another one may have the same within the
+        same tick.
 
         A file system that counts whole seconds gives a file that was written just now, and one that replaces it a
         moment later, the same time.
         """
         if file is None or (file.stat.mtime_ns % _SECOND == 0 and file.stat.mtime_ns > self._began_ns - _COARSEST):
-            return {"source_inode": 0, "source_mtime_ns": 0}
-        return {"source_inode": file.stat.inode, "source_mtime_ns": file.stat.mtime_ns}
+            return 0, 0
+        return file.stat.inode, file.stat.mtime_ns
 
     def _reuse(self, stored: StoredFile) -> None:
         self._stored.append(stored)
@@ -243,14 +234,7 @@ class Ingest:
         else:
             self.bytes_by_method[method] += answer.size
         self._stored.append(
-            StoredFile(
-                path=path,
-                size=answer.size,
-                crc32c=answer.crc32c,
-                xxh3=answer.xxh3,
-                method=method,
-                **self._identity(pending.file),
-            )
+            StoredFile(path, answer.size, answer.crc32c, answer.xxh3, method, *self._identity(pending.file))
         )
 
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from walrus_fast import _native
 from walrus_fast.checksum import BUFFER_BYTES, Checksums
 from walrus_fast.durable import undone_by
-from walrus_fast.errors import Cancelled, StorageError, TooManyOpenFiles, TransferModeUnsupported, storage_error
+from walrus_fast.errors import (
+    Cancelled,
+    FileExists,
+    StorageError,
+    TooManyOpenFiles,
+    TransferModeUnsupported,
+    storage_error,
+)
 from walrus_fast.files import HERE
 from walrus_fast.methods import Method
 from walrus_fast.transfer.control import OwnerWatch, Pacer, TaskCounters
@@ -26,6 +33,8 @@ __all__ = ["prepare_thread", "prepare_worker", "run_task"]
 _METHOD_REFUSED = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.EMLINK}
 )
+# Those that are so for every file of the two folders: a clone that ends so has made and removed a file by then.
+_ALWAYS_REFUSED = frozenset({errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS})
 # The kernel is asked to write what a copy has made dirty while the copy goes on: the sync at its end waits less, and
 # the cache is left to the database.
 _WRITEBACK_BYTES = 8 << 20
@@ -70,6 +79,7 @@ class _Mover:
         self._pacer = Pacer(counters, sleep=watch.sleep)
         self._sync = sync
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
+        self._refused: dict[tuple[Method, str, str], int] = {}
 
     def attempt(self, item: TransferItem) -> TransferredFile | FailedFile:
         try:
@@ -96,16 +106,21 @@ class _Mover:
         """Link or clone where asked and possible; COPY when the bytes are still to be moved."""
         if item.target is None:
             return Method.READ
-        self._files.unlink(item.target, missing_ok=True)  # left by a worker that died over this task
         number = 0
         for method in item.methods:
             if method is Method.COPY:
                 return method
-            number = self._place_by(method, item.source, item.target)
+            between = (method, os.path.dirname(item.source), os.path.dirname(item.target))
+            number = self._refused.get(between, 0) or self._place_by(method, item.source, item.target)
+            if number == errno.EEXIST:
+                self._files.unlink(item.target)  # left by a worker that died over this task
+                number = self._place_by(method, item.source, item.target)
             if number == 0:
                 return method
             if number not in _METHOD_REFUSED:
                 raise storage_error(number, method.value, item.target)
+            if number in _ALWAYS_REFUSED:
+                self._refused[between] = number
         tried = " or ".join(item.methods)
         raise TransferModeUnsupported(
             f"cannot {tried} {item.source} to {item.target}: {os.strerror(number)}", number=number, path=item.target
@@ -115,12 +130,22 @@ class _Mover:
         """The errno of a link or clone, 0 when it is done."""
         if _is_pinned(source):
             # Only a name can be linked; the bytes behind a descriptor can be cloned, from a read-only mount too.
-            return errno.EXDEV if method is Method.LINK else self._files.clone_pinned(source, target)
+            if method is Method.LINK:
+                return errno.EXDEV
+            self._files.unlink(target, missing_ok=True)
+            return self._files.clone_pinned(source, target)
         many = self._files.link_many if method is Method.LINK else self._files.clone_many
         return many(HERE, [source], HERE, [target])[0]
 
+    def _create(self, target: str) -> int:
+        try:
+            return self._files.create(target)
+        except FileExists:
+            self._files.unlink(target)  # as above
+            return self._files.create(target)
+
     def _copy(self, item: TransferItem, target: str, checksums: Checksums) -> int:
-        fd = self._files.create(target)
+        fd = self._create(target)
         with undone_by(lambda: self._files.unlink(target, missing_ok=True)):
             try:
                 size = self._stream(item.source, item.size, checksums, target=fd)
