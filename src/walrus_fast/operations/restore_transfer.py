@@ -50,6 +50,7 @@ class RestoreTransfer:
         self._layout = layout
         self._backup = backup
         self._folder = folder
+        self._incoming = str(folder.incoming)
         self._mode = mode
         self.bytes_written = 0
         self.bytes_reused = 0
@@ -92,11 +93,13 @@ class RestoreTransfer:
         return refused
 
     def _item(self, file: BackupFile) -> TransferItem:
-        # RocksDB goes on writing WALs and may append to a MANIFEST: what is private is never shared with the backup.
-        methods = (Method.COPY,) if file.path.startswith("private/") else RESTORE_METHODS[self._mode]
-        is_wal = classify(file.name)[0] is FileKind.WAL
-        into = (self._folder.incoming_wals if is_wal else None) or self._folder.incoming
-        return TransferItem(str(self._layout.root / file.path), str(into / file.name), file.size or 0, methods)
+        source, into, methods = f"{self._layout.root}/{file.path}", self._incoming, RESTORE_METHODS[self._mode]
+        if file.path.startswith("private/"):
+            # RocksDB goes on writing WALs and may append to a MANIFEST: they are never shared with the backup.
+            methods = (Method.COPY,)
+            if self._folder.incoming_wals is not None and classify(file.name)[0] is FileKind.WAL:
+                into = str(self._folder.incoming_wals)
+        return TransferItem(source, f"{into}/{file.name}", file.size or 0, methods)
 
     def _check_room(self, items: list[TransferItem]) -> None:
         # Elsewhere nothing can be shared: the files that would rather be cloned or linked are copied too.
@@ -117,7 +120,7 @@ class RestoreTransfer:
         like = self._folder.target if self._folder.target.exists() else self._folder.target.parent
         for directory in (self._folder.incoming, self._folder.incoming_wals):
             if directory is not None:
-                _copy_ownership(like, directory)
+                _copy_ownership(self._files, like, directory)
                 self._files.sync_all([f"{directory}/{name}" for name, _ in self._files.list_directory(directory)])
                 self._files.sync_directory(directory)
         if self._folder.target.exists():
@@ -162,7 +165,7 @@ def _same_file(files: Files, stat: FileStat, other: Path) -> bool:
     return twin is not None and (twin.device, twin.inode) == (stat.device, stat.inode)
 
 
-def _copy_ownership(like: Path, directory: Path) -> None:
+def _copy_ownership(files: Files, like: Path, directory: Path) -> None:
     """Give a new folder and the files copied into it the owner of what they replace.
 
     Linked files are the backup's own and keep theirs. Only root can and need do this.
@@ -171,7 +174,11 @@ def _copy_ownership(like: Path, directory: Path) -> None:
         return
     owner = like.stat()
     os.chown(directory, owner.st_uid, owner.st_gid)
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.stat(follow_symlinks=False).st_nlink == 1:
-                os.chown(entry.path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    names = os.listdir(directory)
+    fd = files.open_directory(directory)
+    try:
+        for name, (number, *_, links) in zip(names, files.stat_many(fd, names), strict=True):
+            if number == 0 and links == 1:
+                os.chown(name, owner.st_uid, owner.st_gid, dir_fd=fd, follow_symlinks=False)
+    finally:
+        files.close(fd)

@@ -89,11 +89,12 @@ class TierChecks:
             for file in backup.files
             if file.size is not None and self._sample.includes(file.path)
         }
-        items = [TransferItem(str(self._layout.root / path), None, file.size or 0) for path, file in unique.items()]
+        root = self._layout.root
+        items = [TransferItem(f"{root}/{path}", None, file.size or 0) for path, file in unique.items()]
         with TransferPool(self._files, workers=self._workers, rate=self._rate) as pool:
             answers = pool.survey(items, on_progress=observed(self._observer, Phase.VERIFYING))
         found = dict(zip(unique, answers, strict=True))
-        self.read = {item.source: item.size for item in items}
+        self.read = {path: item.size for path, item in zip(unique, items, strict=True)}
         for backup in self._backups:
             # A wrong size says it all; the checksums of such a file cannot match either.
             known = {item.file for item in self._damage[backup.backup_id]}
@@ -148,7 +149,7 @@ class TierChecks:
         id_ = backup.backup_id
         damage = sorted(with_sharers(self._damage[id_], users), key=lambda item: item.tier.rank)
         opening = self._openings.get(id_)
-        read = [file for file in backup.files if str(self._layout.root / file.path) in self.read]
+        read = [file for file in backup.files if file.path in self.read]
         return BackupVerdict(
             backup_id=id_,
             files=len(backup.files),
