@@ -126,7 +126,8 @@ def troubled(folder: Path, database: Path) -> Iterator[Shown]:
     flip(repository / file_of_kind(repository, 5, "manifest"))
     verify_backups(Files(), repository, sample=Sample.parse("1/7"), now=lambda: now - 9 * HOUR)
     (folder / "db").rename(folder / "away")
-    with shown_node(folder, checkpoint=SCHEDULE, max_bytes_per_second="1MB", transfer_mode="copy") as shown:
+    slow = {"max_bytes_per_second": "1MB", "transfer_mode": "copy", "schedule_jitter": 0}
+    with shown_node(folder, checkpoint=SCHEDULE, **slow) as shown:
         with shown.node.client() as client:
             # The newest one is too old, so the schedule has begun with a backup: of a database that is not there.
             wait_for(lambda: shown.json()["errors"], "the failure", client.status)

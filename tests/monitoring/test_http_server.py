@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.monitoring.scenes import shown_node
-from tests.server.node import wait_for, write_config
+from tests.server.node import running_node, wait_for, write_config
 from tests.support.command import run
 
 if TYPE_CHECKING:
@@ -205,8 +205,6 @@ def test_noise_does_no_harm(shown: Shown, randomness: random.Random) -> None:
 def test_a_unix_socket_of_0600_and_its_end(database: Path, tmp_path: Path) -> None:
     path = tmp_path / "metrics.socket"
     with contextlib.ExitStack() as stack:
-        from tests.server.node import running_node
-
         node = stack.enter_context(running_node(write_config(tmp_path, metrics_address=f"unix:{path}")))
         assert path.stat().st_mode & 0o777 == 0o600
         with socket.socket(socket.AF_UNIX) as peer:

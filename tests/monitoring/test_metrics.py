@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.monitoring.scenes import HOUR, healthy, past, shown_node
-from tests.server.node import final, wait_for
+from tests.server.node import final, processes_of, running_node, wait_for, write_config
 from tests.server.test_proofs import flip
 from tests.verify.backups import file_of_kind
 from walrus_fast.files import Files
@@ -153,13 +154,25 @@ def line_of(family: Metric) -> str:
 
 
 def test_without_an_address_nothing_is_read_and_nothing_listens(database: Path, tmp_path: Path) -> None:
-    from tests.server.node import processes_of, running_node, write_config
-
     with running_node(write_config(tmp_path)) as node:
         assert processes_of(node.process.pid) == []
         names = {path.read_text().strip() for path in Path(f"/proc/{node.process.pid}/task").glob("*/comm")}
         assert "disks" not in names
         assert "status page" not in node.log
+
+
+def test_a_reload_moves_the_repository_at_once_and_the_address_at_the_next_start(
+    database: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    past(database, other, [2 * HOUR, HOUR])
+    with shown_node(tmp_path) as shown:
+        assert scraped(shown)["walrus_fast_backups", "good"] == 0
+        write_config(tmp_path, checkpoint={"db_checkpoint_dir": str(other)}, metrics_address="127.0.0.1:1")
+        shown.node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: scraped(shown)["walrus_fast_backups", "good"] == 2, "the other repository")
+        said = "walrus_fast.metrics_address is 127.0.0.1:1, was 127.0.0.1:0 (from the next start on)"
+        wait_for(lambda: said in shown.node.log, "the line")
 
 
 def test_a_change_by_somebody_else_is_seen(database: Path, tmp_path: Path) -> None:
