@@ -2,7 +2,8 @@
 
 `Files` is the real thing. Tests pass a subclass whose n-th call fails, tears or records; nothing else in the
 package calls `os.open`, `os.rename` and their kin on database or repository files. It is the one boundary at
-which `OSError` becomes a `StorageError`. An instance holds no state and can be pickled into a worker.
+which `OSError` becomes a `StorageError`. An instance holds nothing but the names of the folders below which it follows
+no link (`distrust`), and can be pickled into a worker.
 """
 
 from __future__ import annotations
@@ -13,82 +14,26 @@ import mmap
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from walrus_fast import _native
-from walrus_fast.errors import FileMissing, StorageError, storage_error
+from walrus_fast.beneath import HERE, Distrusting, below, open_folder
+from walrus_fast.errors import FileMissing, StorageError, foreign_error, storage_error, translated
+from walrus_fast.file_facts import FileStat, FileSystemSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["FileStat", "FileSystemSpace", "Files", "HERE"]
 
-HERE = -100  # AT_FDCWD: names are paths of their own
 _FICLONE = 0x40049409  # linux/fs.h; the fcntl module names it from Python 3.12 on
 _SYNC_THREADS = 64
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-class FileStat(msgspec.Struct, frozen=True, gc=False):
-    """What identifies a file's contents without reading them. `mtime_ns` in nanoseconds, `size` in bytes."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class FileSystemSpace:
-    """Bytes: the size of a file system, and what we may still write on it."""
-
-    size: int
-    free: int
-
-
-@contextmanager
-def _translated(action: str, path: Path | str | int) -> Iterator[None]:
-    """Makes OSError a StorageError that names the file; of an open descriptor, what is open.
-
-    Takes a microsecond, which the calls that are made for each of 100,000 files save.
-    """
-    try:
-        yield
-    except (OSError, ValueError) as exc:
-        raise _error_of(exc, action, path) from exc
-
-
-def _error_of(exc: OSError | ValueError, action: str, path: Path | str | int) -> StorageError:
-    if not isinstance(exc, OSError):  # a NUL or half a surrogate in a name: Python refuses it before the kernel can
-        return storage_error(errno.EINVAL, action, repr(str(path)))
-    return storage_error(exc.errno or 0, action, _name_of(path) if isinstance(path, int) else path)
-
-
-def _name_of(fd: int) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}")
-    except OSError:
-        return f"descriptor {fd}"  # closed: its number is all that is left
-
-
-def _make_with_parents(path: Path) -> None:
-    """As `Path.mkdir(parents=True)`, which gives the parents whatever the umask leaves: 0755, as a rule."""
-    try:
-        path.mkdir(mode=0o750, exist_ok=True)
-    except FileNotFoundError:
-        if path.parent == path:
-            raise
-        _make_with_parents(path.parent)
-        path.mkdir(mode=0o750, exist_ok=True)
-
-
-class Files:
+class Files(Distrusting):
     """File operations on the real file system. Every method raises `StorageError`, and nothing else.
 
     Methods that take several names (`link_many`, ...) work by directory descriptor with the interpreter lock
@@ -96,59 +41,67 @@ class Files:
     """
 
     def open_read(self, path: Path | str) -> int:
-        """Open for reading; the last component must not be a symbolic link. The caller closes it."""
-        try:
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except (OSError, ValueError) as exc:
-            raise _error_of(exc, "open", path) from exc
+        """Open for reading; the last component must not be a symbolic link. The caller closes it.
+
+        Only a regular file: a FIFO or a device of that name would hold us, or never end.
+        """
+        with self._placed("open", path) as (name, folder):
+            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                return fd
+            os.close(fd)
+        raise StorageError(f"cannot open {path}: not a regular file", number=errno.EINVAL, path=str(path))
 
     def open_pinned(self, path: str) -> int:
         """Open a pinned file for reading. Descriptor pins (`/proc/<pid>/fd/<n>`) are links by nature."""
-        with _translated("open", path):
+        with translated("open", path):
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def open_directory(self, path: Path | str) -> int:
         """Open a directory for the `*_many` operations. The caller closes it."""
-        with _translated("open", path):
-            return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with self._placed("open", path) as (name, folder):
+            return open_folder(name, folder)
 
     def create(self, path: Path | str, mode: int = 0o640) -> int:
         """Create a file that must not exist yet, for writing. The caller closes it."""
-        with _translated("create", path):
-            return os.open(path, _NEW_FILE, mode)
+        with self._placed("create", path) as (name, folder):
+            return os.open(name, _NEW_FILE, mode, dir_fd=folder)
 
     def close(self, fd: int) -> None:
         """Close a descriptor. Errors of a delayed write surface here on some network file systems."""
         try:
             os.close(fd)
         except OSError as exc:
-            raise _error_of(exc, "close", fd) from exc
+            raise foreign_error(exc, "close", fd) from exc
 
     def read_into(self, fd: int, buffer: memoryview) -> int:
         """Read up to `len(buffer)` bytes at the descriptor's position; 0 at the end."""
         try:
             return os.readv(fd, [buffer])
         except OSError as exc:
-            raise _error_of(exc, "read", fd) from exc
+            raise foreign_error(exc, "read", fd) from exc
 
     def read_bytes(self, path: Path | str, limit: int = 1 << 30) -> bytes:
         """A whole file of at most `limit` bytes (1 GiB unless told)."""
         fd = self.open_read(path)
         try:
-            with _translated("read", path):
+            with translated("read", path):
                 size = os.fstat(fd).st_size
                 if size > limit:
                     raise StorageError(f"cannot read {path}: {size} bytes are more than the {limit} allowed")
-                chunks = []
-                while chunk := os.read(fd, 1 << 20):
+                chunks, left = [], limit + 1  # it may grow while we read
+                while left > 0 and (chunk := os.read(fd, min(left, 1 << 20))):
                     chunks.append(chunk)
+                    left -= len(chunk)
+                if left <= 0:
+                    raise StorageError(f"cannot read {path}: more than the {limit} bytes allowed")
                 return b"".join(chunks)
         finally:
             self.close(fd)
 
     def write_from(self, fd: int, data: memoryview) -> int:
         """Write some of the bytes at the descriptor's position; how many."""
-        with _translated("write", fd):
+        with translated("write", fd):
             return os.write(fd, data)
 
     def write_all(self, fd: int, data: bytes | memoryview) -> None:
@@ -168,7 +121,7 @@ class Files:
 
     def copy_range(self, source_fd: int, target_fd: int, length: int, offset: int) -> int:
         """Copy up to `length` bytes at `offset` to the same offset; how many, 0 at the end of the source."""
-        with _translated("write", target_fd):
+        with translated("write", target_fd):
             try:
                 count = os.copy_file_range(source_fd, target_fd, min(length, 1 << 30), offset, offset)
             except OSError:
@@ -180,7 +133,7 @@ class Files:
 
     def sync(self, fd: int, path: Path | str) -> None:
         """Make a file's or directory's contents durable."""
-        with _translated("sync", path):
+        with translated("sync", path):
             os.fsync(fd)
 
     def sync_directory(self, path: Path | str) -> None:
@@ -193,53 +146,64 @@ class Files:
 
     def rename(self, source: Path | str, target: Path | str) -> None:
         """Atomically give a file or folder another name, replacing a file there."""
-        with _translated("rename", source):
-            os.rename(source, target)
+        with self._placed("rename", source) as (name, folder), self._placed("rename", target) as (other, place):
+            os.rename(name, other, src_dir_fd=folder, dst_dir_fd=place)
 
     def exchange(self, first: Path | str, second: Path | str) -> None:
         """Atomically swap two names (`renameat2(RENAME_EXCHANGE)`)."""
-        with _translated("exchange", second):
-            _native.exchange(HERE, str(first), HERE, str(second))
+        with self._placed("exchange", first) as (name, folder), self._placed("exchange", second) as (other, place):
+            _native.exchange(HERE if folder is None else folder, name, HERE if place is None else place, other)
 
     def link(self, source: Path | str, target: Path | str) -> None:
         """A second name for a file."""
-        with _translated("link", target):
-            os.link(source, target, follow_symlinks=False)
+        with self._placed("link", source) as (name, folder), self._placed("link", target) as (other, place):
+            os.link(name, other, src_dir_fd=folder, dst_dir_fd=place, follow_symlinks=False)
 
     def symlink(self, source: Path | str, target: Path | str) -> None:
         """Make `target` a symbolic link to `source`, which may lie on another file system and is not touched."""
-        with _translated("link", target):
-            os.symlink(source, target)
+        with self._placed("link", target) as (name, folder):
+            os.symlink(source, name, dir_fd=folder)
 
     def unlink(self, path: Path | str, *, missing_ok: bool = False) -> None:
         """Remove a file's name."""
         try:
-            with _translated("remove", path):
-                os.unlink(path)
+            with self._placed("remove", path) as (name, folder):
+                os.unlink(name, dir_fd=folder)
         except FileMissing:
             if not missing_ok:
                 raise
 
     def make_directory(self, path: Path | str, mode: int = 0o750) -> None:
         """Create one directory; `FileExists` when something has the name."""
-        with _translated("create folder", path):
-            os.mkdir(path, mode)
+        with self._placed("create folder", path) as (name, folder):
+            os.mkdir(name, mode, dir_fd=folder)
 
     def make_directories(self, path: Path) -> None:
         """Create a directory and its parents, not open to others; fine when it is there."""
-        with _translated("create folder", path):
-            _make_with_parents(path)
+        try:
+            self._make_directory(path)
+        except FileMissing as exc:
+            if exc.number != errno.ENOENT or path.parent == path:
+                raise
+            self.make_directories(path.parent)
+            self._make_directory(path)
 
     def remove_directory(self, path: Path | str) -> None:
         """Remove an empty directory."""
-        with _translated("remove folder", path):
-            os.rmdir(path)
+        with self._placed("remove folder", path) as (name, folder):
+            os.rmdir(name, dir_fd=folder)
 
     def remove_tree(self, path: Path) -> None:
-        """Remove a directory of ours with all that is in it; fine when it is gone. Links are not followed.
+        """Remove a directory of ours with all in it, links not followed, or what else has the name; fine when gone."""
+        before = self._distrusted
+        if below(str(path), before) is None:
+            self.distrust(path, itself=True)
+        try:
+            self._remove_tree(path)
+        finally:
+            self._distrusted = before
 
-        What is no directory (a link to one, a file) is removed itself.
-        """
+    def _remove_tree(self, path: Path) -> None:
         if not self.is_directory(path):
             self.unlink(path, missing_ok=True)
             return
@@ -261,59 +225,70 @@ class Files:
 
     def list_directory(self, path: Path | str) -> list[tuple[str, bool]]:
         """(name, is a directory) of every entry, sorted by name."""
-        with _translated("list", path), os.scandir(path) as entries:
-            return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+        with self._placed("list", path) as (name, folder):
+            fd = open_folder(name, folder)
+            try:
+                with os.scandir(fd) as entries:
+                    return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+            finally:
+                os.close(fd)
 
     def list_names(self, path: Path | str, *, prefix: str = "", suffix: str = "") -> list[str]:
         """Names of what is no directory and begins and ends so, sorted.
 
         For a few names among very many: a tenth of what `list_directory` takes, which looks at each one.
         """
-        with _translated("list", path):
-            names = sorted(name for name in os.listdir(path) if name.startswith(prefix) and name.endswith(suffix))
+        with self._placed("list", path) as (own, folder):
+            fd = open_folder(own, folder)
+            try:
+                names = sorted(name for name in os.listdir(fd) if name.startswith(prefix) and name.endswith(suffix))
+            finally:
+                os.close(fd)
         return [name for name in names if not self.is_directory(f"{path}/{name}")]
 
     def is_directory(self, path: Path | str) -> bool:
         """Whether a directory is there; a link to one is none."""
-        with _translated("stat", path):
-            try:
-                return stat.S_ISDIR(os.lstat(path).st_mode)
-            except FileNotFoundError:
-                return False
+        try:
+            with self._placed("stat", path) as (name, folder):
+                return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+        except FileMissing as exc:
+            if exc.number != errno.ENOENT:
+                raise
+            return False
 
     def stat(self, path: Path | str) -> FileStat:
         """Identity of a regular file; links are not followed."""
-        with _translated("stat", path):
-            found = os.lstat(path)
+        with self._placed("stat", path) as (name, folder):
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if not stat.S_ISREG(found.st_mode):
             raise StorageError(f"cannot use {path}: not a regular file", path=str(path))
         return FileStat(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
     def device_of(self, path: Path | str) -> int:
         """The device number of the file system that holds `path`."""
-        with _translated("stat", path):
+        with translated("stat", path):
             return os.stat(path).st_dev
 
     def size_of(self, fd: int) -> int:
         """Size in bytes of an open file."""
-        with _translated("stat", fd):
+        with translated("stat", fd):
             return os.fstat(fd).st_size
 
     def free_bytes(self, path: Path | str) -> int:
         """Bytes that we may still write on the file system that holds `path`."""
-        with _translated("ask for the free space of", path):
+        with translated("ask for the free space of", path):
             found = os.statvfs(path)
         return found.f_bavail * found.f_frsize
 
     def file_system_space(self, path: Path | str) -> FileSystemSpace:
         """Of the file system that holds `path`."""
-        with _translated("ask for the space of", path):
+        with translated("ask for the space of", path):
             found = os.statvfs(path)
         return FileSystemSpace(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
     def changed_ns(self, path: Path | str) -> int:
         """When an entry of a folder was last added, removed or renamed: its mtime in nanoseconds."""
-        with _translated("stat", path):
+        with translated("stat", path):
             return os.lstat(path).st_mtime_ns
 
     def lock(self, path: Path, *, shared: bool, create: bool) -> int | None:
@@ -321,9 +296,9 @@ class Files:
 
         The kernel drops the lock when the descriptor is closed or the process dies.
         """
-        flags = os.O_CLOEXEC | os.O_NOFOLLOW | ((os.O_RDWR | os.O_CREAT) if create else os.O_RDONLY)
-        with _translated("lock", path):
-            fd = os.open(path, flags, 0o640)
+        flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | ((os.O_RDWR | os.O_CREAT) if create else os.O_RDONLY)
+        with self._placed("lock", path) as (name, folder):
+            fd = os.open(name, flags, 0o640, dir_fd=folder)
             try:
                 fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -333,17 +308,17 @@ class Files:
 
     def open_lock(self, path: Path) -> int:
         """Open or create a lock file for an `fcntl` lock, as RocksDB does. The caller closes it."""
-        with _translated("lock", path):
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        with self._placed("lock", path) as (name, folder):
+            return os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644, dir_fd=folder)
 
     def read_in_order(self, fd: int) -> None:
         """Tell the kernel that a file is read from its beginning to its end: it reads further ahead."""
-        with _translated("advise on", fd):
+        with translated("advise on", fd):
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
 
     def cached_pages(self, fd: int, offset: int, length: int) -> bytes:
         """A byte a page: 1 where the page cache holds it; see `_native.resident_pages`."""
-        with _translated("ask for the cached pages of", fd):
+        with translated("ask for the cached pages of", fd):
             return _native.resident_pages(fd, offset, length)
 
     def forget_cached(self, fd: int, offset: int = 0, length: int = 0) -> None:
@@ -351,7 +326,7 @@ class Files:
 
         A `length` of 0 reaches to the end of the file.
         """
-        with _translated("advise on", fd):
+        with translated("advise on", fd):
             os.posix_fadvise(fd, offset, length, os.POSIX_FADV_DONTNEED)
 
     def stat_many(self, directory: int, names: Sequence[str]) -> list[tuple[int, int, int, int, int, int]]:
@@ -360,11 +335,13 @@ class Files:
 
     def link_many(self, source: int, names: Sequence[str], target: int, to: Sequence[str]) -> list[int]:
         """Hard-link `names` in `source` as `to` in `target`."""
-        return _native.link_files(source, names, target, to)
+        with self._batch(source, names) as (folder, own), self._batch(target, to) as (place, others):
+            return _native.link_files(folder, own, place, others)
 
     def clone_many(self, source: int, names: Sequence[str], target: int, to: Sequence[str]) -> list[int]:
         """Reflink `names` in `source` as new files `to` in `target`."""
-        return _native.clone_files(source, names, target, to)
+        with self._batch(source, names) as (folder, own), self._batch(target, to) as (place, others):
+            return _native.clone_files(folder, own, place, others)
 
     def clone_pinned(self, source: str, target: str) -> int:
         """Reflink what `open_pinned` opens as a new file; an errno, 0 is success."""
@@ -383,7 +360,8 @@ class Files:
 
     def rename_many(self, source: int, names: Sequence[str], target: int, to: Sequence[str]) -> list[int]:
         """Rename; an existing target is not replaced (EEXIST) where the file system can tell."""
-        return _native.rename_files(source, names, target, to)
+        with self._batch(source, names) as (folder, own), self._batch(target, to) as (place, others):
+            return _native.rename_files(folder, own, place, others)
 
     def unlink_many(self, directory: int, names: Sequence[str]) -> list[int]:
         """Remove names."""
@@ -414,5 +392,5 @@ class Files:
 
     def map_shared(self, fd: int, length: int) -> mmap.mmap:
         """Shared mapping of an open file, for counters that processes share."""
-        with _translated("map", fd):
+        with translated("map", fd):
             return mmap.mmap(fd, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)

@@ -189,6 +189,10 @@ class Disk:
         if place := self._place(-100, call.path(0)):
             self._change((*place, Node(is_folder=True)))
 
+    def _do_mkdirat(self, call: Call) -> None:
+        if place := self._place(call.number(0), call.path(1)):
+            self._change((*place, Node(is_folder=True)))
+
     def _do_rmdir(self, call: Call) -> None:
         self._remove(self._place(-100, call.path(0)))
 

@@ -84,7 +84,9 @@ from walrus_fast.errors.storage import (
     StorageError,
     TooManyOpenFiles,
     TransferModeUnsupported,
+    foreign_error,
     storage_error,
+    translated,
 )
 from walrus_fast.errors.work import (
     Cancelled,
@@ -129,5 +131,7 @@ __all__ = [
     "WalrusFastError",
     "WorkerDied",
     "error_of_code",
+    "foreign_error",
     "storage_error",
+    "translated",
 ]

@@ -192,9 +192,11 @@ def no_restore_under_way(files: Files, target: Path) -> Iterator[None]:
 
 def _claim(files: Files, root: Path, target: Path) -> int:
     """Make and lock the restore folder; the descriptor that holds the lock."""
+    files.distrust(root.parent)
     while True:
-        files.make_directories(root)
+        files.make_directories(root.parent)
         try:
+            files.own_directory(root)
             lock = files.open_directory(root)
         except FileMissing:
             continue  # another restore ended and took it away

@@ -173,12 +173,4 @@ def _copy_ownership(files: Files, like: Path, directory: Path) -> None:
     if os.geteuid() != 0:
         return
     owner = like.stat()
-    os.chown(directory, owner.st_uid, owner.st_gid)
-    names = os.listdir(directory)
-    fd = files.open_directory(directory)
-    try:
-        for name, (number, *_, links) in zip(names, files.stat_many(fd, names), strict=True):
-            if number == 0 and links == 1:
-                os.chown(name, owner.st_uid, owner.st_gid, dir_fd=fd, follow_symlinks=False)
-    finally:
-        files.close(fd)
+    files.give_to(directory, owner.st_uid, owner.st_gid)

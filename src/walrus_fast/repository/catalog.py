@@ -122,10 +122,10 @@ def _is_still_there(files: Files, layout: Layout, backup_id: int) -> bool:
 
 
 def _linked_folders(layout: Layout, backup_id: int) -> list[str]:
-    """A private folder that is a link would have us read, and restore, files from outside the repository."""
+    """A folder that is a link would have us read, and restore, files from outside the repository."""
     return [
         f"{folder.relative_to(layout.root)} is a symbolic link"
-        for folder in (layout.private, layout.private_of(backup_id))
+        for folder in (layout.private, layout.private_of(backup_id), layout.shared, layout.root / "shared")
         if folder.is_symlink()
     ]
 

@@ -139,6 +139,7 @@ def prepare_repository(files: Files, root: Path) -> Layout:
     Raises: RepositoryUnusable (a file, not writable), RepositoryForeign (other people's files).
     """
     layout = Layout(root)
+    files.distrust(root)
     try:
         entries = {name for name, _ in files.list_directory(root)}
     except FileMissing as exc:
@@ -162,8 +163,10 @@ def prepare_repository(files: Files, root: Path) -> Layout:
 
 
 def open_repository(files: Files, root: Path) -> Layout:
-    """Find a repository to read. Raises: RepositoryNotFound, RepositoryUnusable."""
+    """Find a repository to read. What is in it may have been written by anybody: from here on
+    `files` follows no link below it. Raises: RepositoryNotFound, RepositoryUnusable."""
     layout = Layout(root)
+    files.distrust(root)
     try:
         files.list_directory(layout.meta)
     except FileMissing as exc:

@@ -36,7 +36,7 @@ def scratch_folder(files: Files, layout: Layout, elsewhere: Path | None) -> Iter
     place = _place(layout, elsewhere)
     was_ours = layout.ours.exists()
     try:
-        files.make_directories(place)
+        _prepare(files, place, elsewhere)
         _sweep(files, place)
         folder, lock = _make(files, place)
     except NotPermitted as exc:
@@ -57,7 +57,10 @@ def scratch_folder(files: Files, layout: Layout, elsewhere: Path | None) -> Iter
 
 def has_scratch_of(layout: Layout, elsewhere: Path | None, pid: int) -> bool:
     """Whether a process has left its folder behind."""
-    return any(_place(layout, elsewhere).glob(f"{pid}-*"))
+    try:
+        return any(name.startswith(f"{pid}-") for name in os.listdir(_place(layout, elsewhere)))
+    except OSError:
+        return False  # no such folder, or none that we could have worked in
 
 
 def sweep_scratch(files: Files, layout: Layout, elsewhere: Path | None) -> None:
@@ -72,6 +75,16 @@ def sweep_scratch(files: Files, layout: Layout, elsewhere: Path | None) -> None:
 
 def _place(layout: Layout, elsewhere: Path | None) -> Path:
     return layout.ours / "scratch" if elsewhere is None else elsewhere / _NAME_ELSEWHERE
+
+
+def _prepare(files: Files, place: Path, elsewhere: Path | None) -> None:
+    """In the repository anybody who may read it may work; elsewhere, in /tmp perhaps, the folder must be our own."""
+    if elsewhere is None:
+        files.make_directories(place)
+        return
+    files.make_directories(elsewhere)
+    files.own_directory(place)
+    files.distrust(place, itself=True)
 
 
 def _make(files: Files, place: Path) -> tuple[Path, int]:

@@ -101,7 +101,7 @@ def _is_clean(task: Task) -> bool:
     layout, scratch_dir = Layout(Path(task.repository)), getattr(task, "scratch_dir", None)
     if has_scratch_of(layout, Path(scratch_dir) if scratch_dir else None, os.getpid()):
         return False
-    return not (layout.staging / str(os.getpid())).exists()
+    return not os.path.exists(layout.staging / str(os.getpid()))
 
 
 def _database_of(task: Task) -> Path | None:

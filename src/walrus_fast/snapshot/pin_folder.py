@@ -62,7 +62,9 @@ def _remove_if_empty(files: Files, directory: Path) -> None:
 
 def _claim(files: Files, directory: Path, folder: Path) -> int:
     """Make and lock the job's folder, and sweep those of dead jobs. One job at a time does this."""
-    files.make_directories(directory)
+    files.make_directories(directory.parent)
+    files.own_directory(directory)
+    files.distrust(directory, itself=True)
     root = files.open_directory(directory)
     try:
         fcntl.flock(root, fcntl.LOCK_EX)  # held for the few calls below only, so waiting is harmless
