@@ -32,7 +32,7 @@ def test_checkpoint_with_blob(database: Path, repository: Path, tmp_path: Path) 
 
 def test_checkpoint_cf_no_flush(database: Path, repository: Path, tmp_path: Path, seed: int) -> None:
     """CheckpointCFNoFlush: families that were never flushed come back from the logs, and nobody flushes for it."""
-    with running_writer(database, seed=seed, rate=2000, memtable_size=64 << 20) as writer:
+    with running_writer(database, seed=seed, rate=500, memtable_size=512 << 20) as writer:
         lower = writer.advance(300)
         back_up(database, repository)
         upper = writer.acknowledged + 1
