@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("strace")
 
 CALLS = (
     *("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"),
-    *("write", "pwrite64", "copy_file_range", "ftruncate", "fsync", "fdatasync", "flock"),
+    *("write", "pwrite64", "copy_file_range", "ftruncate", "fsync", "fdatasync"),
 )
 KILL = "signal=SIGKILL"
 FAULTS = (KILL, "error=EIO", "error=ENOSPC")

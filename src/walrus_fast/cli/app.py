@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import click
@@ -84,13 +85,19 @@ def main() -> NoReturn:
     except (_ReaderGone, BrokenPipeError):
         _forget_output()
     except OSError as exc:
-        if exc.filename is not None:
-            raise  # a file operation that nobody translated: a mistake of ours
+        if not _is_of_output(exc):
+            raise  # a call that nobody translated: a mistake of ours
         _forget_output()
         error = storage_error(exc.errno or 0, "write", "the report to standard output")
         status = error.exit_status
         print_error(error, as_json=False)
     sys.exit(status)
+
+
+def _is_of_output(exc: OSError) -> bool:
+    """Whether it came from writing what a command says: raised by click or by us here, not by an operation."""
+    frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
+    return exc.filename is None and frames[-1].f_globals.get("__name__", "").startswith(("click.", "walrus_fast.cli."))
 
 
 def _forget_output() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -68,30 +69,36 @@ def hold_database(files: Files, database: Path) -> Iterator[int | None]:
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
+            if exc.errno not in (errno.EAGAIN, errno.EACCES):  # what POSIX answers when it is held
+                raise storage_error(exc.errno or 0, "lock", database / "LOCK") from exc
             raise owned_by(_holder(fd, database), database) from exc
         if not is_held(files, database, fd):
             # A restore held it when we opened it and has put another database here since: its LOCK is another one.
             raise DatabaseOwned(f"{database} was exchanged for another database just now")
         yield fd
     finally:
-        if "LOCK" not in names and is_held(files, database, fd):
-            _remove_own_lock(files, database / "LOCK")
+        if "LOCK" not in names:
+            _remove_own_lock(files, database, fd)
         files.close(fd)
 
 
 def is_held(files: Files, database: Path, held: int | None) -> bool:
     """Whether what `hold_database` gave holds the database that is there now: a folder may have been exchanged since,
-    or a node may have begun a database where there was nothing to hold."""
+    or a node may have begun a database where there was nothing to hold.
+
+    Raises: StorageError when that cannot be told.
+    """
     try:
         return held is not None and files.stat(database / "LOCK").inode == os.fstat(held).st_ino
-    except StorageError:
+    except FileMissing:
         return False  # no LOCK: gone with the folder that was exchanged
 
 
-def _remove_own_lock(files: Files, path: Path) -> None:
-    """Leave a folder as it was: remove the LOCK that we made."""
+def _remove_own_lock(files: Files, database: Path, held: int) -> None:
+    """Leave a folder as it was: remove the LOCK that we made, unless another database lies there by now."""
     try:
-        files.unlink(path)
+        if is_held(files, database, held):
+            files.unlink(database / "LOCK")
     except StorageError:
         pass  # an empty LOCK harms nobody
 

@@ -14,7 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import Cancelled
+from walrus_fast.durable import undone_by
+from walrus_fast.errors import Cancelled, storage_error
 
 if TYPE_CHECKING:
     import mmap
@@ -44,10 +45,10 @@ class ControlBlock:
     """The parent's side."""
 
     def __init__(self, files: Files, tasks: int) -> None:
-        self._fd = os.memfd_create("walrus-fast-control", os.MFD_CLOEXEC)
         length = (_HEADER + 2 * max(tasks, 1)) * _WORD
-        os.ftruncate(self._fd, length)
-        self._map = files.map_shared(self._fd, length)
+        self._fd = _in_memory(length)
+        with undone_by(lambda: os.close(self._fd)):
+            self._map = files.map_shared(self._fd, length)
         self._words = memoryview(self._map).cast("Q")
         self.path = f"/proc/{os.getpid()}/fd/{self._fd}"
 
@@ -75,11 +76,28 @@ class ControlBlock:
         return sum(counters[0::2]), sum(counters[1::2])
 
 
+def _in_memory(length: int) -> int:
+    """A descriptor of that many bytes of memory. Raises: StorageError when there is none, or no descriptor."""
+    try:
+        fd = os.memfd_create("walrus-fast-control", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(fd, length)
+        except OSError:
+            os.close(fd)
+            raise
+    except OSError as exc:
+        raise storage_error(exc.errno or 0, "make", "the counters of a transfer") from exc
+    return fd
+
+
 class TaskCounters:
     """The worker's side: one task's counters, and the rate it must keep."""
 
     def __init__(self, files: Files, path: str, slot: int) -> None:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as exc:
+            raise storage_error(exc.errno or 0, "open", "the counters of a transfer") from exc
         try:
             self._map: mmap.mmap = files.map_shared(fd, os.fstat(fd).st_size)
         finally:
