@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 from walrus_fast.server.connection import Connection
 from walrus_fast.server.socket import BACKLOG
@@ -38,7 +39,9 @@ class Listener:
     async def open(self, listener: socket.socket) -> None:
         """Begin to accept."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(self._new, sock=listener, backlog=BACKLOG)
+        # From Python 3.13 on the loop would look after the socket's file, with calls that block; `admin_socket` does.
+        ours: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+        self._server = await loop.create_unix_server(self._new, sock=listener, backlog=BACKLOG, **ours)
 
     def _new(self) -> Connection:
         return Connection(
