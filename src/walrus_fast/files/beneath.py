@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from walrus_fast.errors import NotPermitted, translated
+from walrus_fast.errors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,54 +104,3 @@ class Distrusting:
             return
         with self._placed("open", names[0]) as (_, folder):
             yield HERE if folder is None else folder, [os.path.basename(name) for name in names]
-
-    def own_directory(self, path: Path) -> None:
-        """Create a directory for us alone (0700), or find one that is; its parent may be anybody's to write in.
-
-        Raises: NotPermitted for one that another user made, or may write in, or a link: he would have us work, and
-        remove, wherever he likes. StorageError.
-        """
-        with self._placed("create folder", path) as (name, folder):
-            try:
-                os.mkdir(name, 0o700, dir_fd=folder)
-                return
-            except FileExistsError:
-                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.geteuid())
-        if not is_ours or (found.st_mode & 0o022 and self._knows_modes(path)):
-            raise NotPermitted(
-                f"cannot work in {path}: it is not a folder that only we can write in (uid {found.st_uid})",
-                number=errno.EPERM,
-                path=str(path),
-                hint="Look at what it is. If nothing of yours is in it, remove it.",
-            )
-
-    def _knows_modes(self, path: Path) -> bool:
-        """Whether the file system keeps modes: on FAT every folder has those of the mount, and links do not exist."""
-        with self._placed("create folder", path) as (name, folder):
-            probe = f"{name}.{secrets.token_hex(4)}"
-            os.mkdir(probe, 0o700, dir_fd=folder)
-            try:
-                return not os.stat(probe, dir_fd=folder, follow_symlinks=False).st_mode & 0o022
-            finally:
-                os.rmdir(probe, dir_fd=folder)
-
-    def _make_directory(self, path: Path) -> None:
-        with self._placed("create folder", path) as (name, folder):
-            try:
-                os.mkdir(name, 0o750, dir_fd=folder)
-            except FileExistsError:
-                if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=folder is None).st_mode):
-                    raise
-
-    def give_to(self, path: Path, uid: int, gid: int) -> None:
-        """Give away a folder and the files in it that have no other name; the folder last: then it is his to change."""
-        with self._placed("change the owner of", path) as (name, folder):
-            fd = open_folder(name, folder)
-            try:
-                for entry in os.listdir(fd):
-                    if os.stat(entry, dir_fd=fd, follow_symlinks=False).st_nlink == 1:
-                        os.chown(entry, uid, gid, dir_fd=fd, follow_symlinks=False)
-                os.fchown(fd, uid, gid)
-            finally:
-                os.close(fd)
