@@ -1,7 +1,7 @@
 """Every operation killed or failing at its system calls, from outside the process: the check of the seam itself.
 
-One call of the seam may be many of the kernel (`native/transfer.c`); strace strikes each. `--no-open` restores have
-a test of their own in `tests/exchange`. Strace counts the calls of the main thread, which does all the work here.
+One call of the seam may be many of the kernel (`native/transfer.c`); strace strikes each. It counts the calls of the
+main thread, which does all the work here.
 """
 
 from __future__ import annotations
@@ -27,13 +27,22 @@ pytestmark = pytest.mark.usefixtures("strace")
 
 CALLS = (
     *("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"),
-    *("write", "pwrite64", "copy_file_range", "ftruncate", "fsync", "fdatasync"),
+    *("write", "pwrite64", "copy_file_range", "ftruncate", "fsync", "fdatasync", "flock"),
+    *("fchmod", "fchown", "fchownat"),
 )
 KILL = "signal=SIGKILL"
 FAULTS = (KILL, "error=EIO", "error=ENOSPC")
 # After ENOSPC, 30: a half-made clone could not be removed, and is in the way of the copy; 34: there is no room for the
 # name of a link, and nothing but links will do.
 STATUSES = {"error=EIO": {0, 30, 21, 25}, "error=ENOSPC": {0, 30, 31, 34, 21, 25}}
+
+
+def _restore(mode: str) -> Callable[[Stage], list[object]]:
+    def arguments(stage: Stage) -> list[object]:
+        places = ["--db-checkpoint-path", stage.repository, "--db-path", stage.database]
+        return ["restore", "--no-open", *places, "--transfer-mode", mode]
+
+    return arguments
 
 
 def _create(mode: str) -> Callable[[Stage], list[object]]:
@@ -53,6 +62,8 @@ COMMANDS: dict[str, Callable[[Stage], list[object]]] = {
     "verify": lambda stage: ["checkpoint", "verify", "--path", stage.repository, "--tier", "closure"],
     "drill": lambda stage: ["checkpoint", "drill", "--path", stage.repository],
     "adopt": lambda stage: ["checkpoint", "adopt", "--path", stage.repository],
+    "restore-hardlink": _restore("hardlink"),
+    "restore-copy": _restore("copy"),
     "undo": lambda stage: ["restore", "--undo", "--db-path", stage.database],
 }
 
@@ -87,7 +98,7 @@ def strike(work: Work, stage: Stage, log: Path, fault: str, name: str, at: int) 
     else:
         assert done.returncode in STATUSES[fault], (what, done)
         assert "Traceback" not in done.stderr, (what, done)
-    if work.name == "undo":
+    if work.name.startswith(("restore", "undo")):
         assert effect in (first, last), f"{what}: neither the old nor the new database"
     if done.returncode == 0:
         assert effect == last, f"{what}: success without the effect"

@@ -10,7 +10,6 @@ In it: `.walrus-fast-restore`, and the old files end in the folder `before-resto
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -201,10 +200,11 @@ def _claim(files: Files, root: Path, target: Path) -> int:
         except FileMissing:
             continue  # another restore ended and took it away
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
+            if not files.hold(lock):
+                raise RepositoryBusy(f"another restore of {target} is running")
+        except BaseException:
             files.close(lock)
-            raise RepositoryBusy(f"another restore of {target} is running") from exc
+            raise
         if _is_still(lock, root):
             return lock
         # Removed by its owner, perhaps made anew by a third, between our open and our lock: that guards nothing.

@@ -157,6 +157,15 @@ class Folders(Names, Batches):
                 if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=folder is None).st_mode):
                     raise
 
+    def change_mode(self, path: Path, mode: int) -> None:
+        """Set a folder's permissions."""
+        with self._placed("change the permissions of", path) as (name, folder):
+            fd = open_folder(name, folder)
+            try:
+                os.fchmod(fd, mode)
+            finally:
+                os.close(fd)
+
     def give_to(self, path: Path, uid: int, gid: int) -> None:
         """Give away a folder and the files in it that have no other name; the folder last: then it is his to change."""
         with self._placed("change the owner of", path) as (name, folder):

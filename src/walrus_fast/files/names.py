@@ -99,6 +99,15 @@ class Names(Contents):
                 return None
             return fd
 
+    def hold(self, fd: int, *, wait: bool = False) -> bool:
+        """Take the `flock` of what is open, alone; whether it was to be had. The kernel drops it as in `lock`."""
+        with translated("lock", fd):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                return False
+            return True
+
     def open_lock(self, path: Path) -> int:
         """Open or create a lock file for an `fcntl` lock, as RocksDB does. The caller closes it."""
         with self._placed("lock", path) as (name, folder):

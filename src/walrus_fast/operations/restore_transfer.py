@@ -124,7 +124,7 @@ class RestoreTransfer:
                 self._files.sync_all([f"{directory}/{name}" for name, _ in self._files.list_directory(directory)])
                 self._files.sync_directory(directory)
         if self._folder.target.exists():
-            self._folder.incoming.chmod(like.stat().st_mode & 0o7777)
+            self._files.change_mode(self._folder.incoming, like.stat().st_mode & 0o7777)
 
 
 def find_reusable(

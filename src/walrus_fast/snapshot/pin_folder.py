@@ -6,8 +6,6 @@ that died; the next job sweeps it. So two repositories may back up one database 
 
 from __future__ import annotations
 
-import fcntl
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -67,12 +65,14 @@ def _claim(files: Files, directory: Path, folder: Path) -> int:
     files.distrust(directory, itself=True)
     root = files.open_directory(directory)
     try:
-        fcntl.flock(root, fcntl.LOCK_EX)  # held for the few calls below only, so waiting is harmless
+        files.hold(root, wait=True)  # held for the few calls below only, so waiting is harmless
         for name, is_directory in files.list_directory(directory):
             stale = _try_lock(files, directory / name) if is_directory else None
             if stale is not None:
-                files.remove_tree(directory / name)
-                files.close(stale)
+                try:
+                    files.remove_tree(directory / name)
+                finally:
+                    files.close(stale)
         files.make_directory(folder, 0o700)
         lock = _try_lock(files, folder)
         if lock is None:
@@ -84,9 +84,8 @@ def _claim(files: Files, directory: Path, folder: Path) -> int:
 
 def _try_lock(files: Files, folder: Path) -> int | None:
     fd = files.open_directory(folder)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        return None
-    return fd
+    with undone_by(lambda: files.close(fd)):
+        if files.hold(fd):
+            return fd
+    files.close(fd)
+    return None
