@@ -13,8 +13,8 @@ from tests.support.untouched import untouched
 from tests.verify.backups import back_up, file_of_kind
 from walrus_fast.errors import BackupNotFound
 from walrus_fast.files import Files
-from walrus_fast.operations.check import CheckRequest, Level, check_repository
-from walrus_fast.operations.delete import delete_backup
+from walrus_fast.operations.keeping.check import CheckRequest, Level, check_repository
+from walrus_fast.operations.keeping.delete import delete_backup
 from walrus_fast.repository.catalog import load_backup, load_catalog
 from walrus_fast.repository.layout import Layout
 from walrus_fast.tiers import Tier

@@ -57,8 +57,8 @@ def test_the_tables_name_the_commands_as_they_name_themselves() -> None:
 def test_a_command_imports_only_what_it_needs() -> None:
     program = "import sys; from walrus_fast.cli import create_cmd; print('\\n'.join(sys.modules))"
     found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
-    assert "walrus_fast.operations.create" in found
-    foreign = ("walrus_fast.operations.verify", "walrus_fast.probe", "walrus_fast.exchange", "pebble", "asyncio")
+    assert "walrus_fast.operations.backup.create" in found
+    foreign = ("walrus_fast.operations.proof.verify", "walrus_fast.probe", "walrus_fast.exchange", "pebble", "asyncio")
     assert [module for module in found if module.startswith(foreign)] == []
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.create import CreateReport, CreateRequest, create_backup
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.restore import RestoreRequest, restore_backup
+from walrus_fast.operations.backup.create import CreateReport, CreateRequest, create_backup
+from walrus_fast.operations.keeping.delete import delete_backup
+from walrus_fast.operations.restore.restore import RestoreRequest, restore_backup
 from walrus_fast.snapshot.model import SnapshotRequest
 from workload.driver import running_writer
 from workload.prefix import check_in_subprocess

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.create import CreateReport, CreateRequest, create_backup
-from walrus_fast.operations.restore import RestoreReport, RestoreRequest, restore_backup
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.backup.create import CreateReport, CreateRequest, create_backup
+from walrus_fast.operations.proof.verify import verify_backups
+from walrus_fast.operations.restore.restore import RestoreReport, RestoreRequest, restore_backup
 from walrus_fast.repository.catalog import load_catalog
 from walrus_fast.repository.layout import Layout
 from walrus_fast.snapshot.model import SnapshotRequest

@@ -15,9 +15,9 @@ from tests.engine.old_tables import without_session_ids
 from tests.engine.rows import expected, fill, rows
 from tests.engine.steps import FILES, back_up, bring_back, listed, problems, shared
 from tests.support.untouched import is_clean
-from walrus_fast.operations.adopt import adopt_repository
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.prune import prune_backups
+from walrus_fast.operations.backup.adopt import adopt_repository
+from walrus_fast.operations.keeping.delete import delete_backup
+from walrus_fast.operations.keeping.prune import prune_backups
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,8 +19,8 @@ from tests.support.untouched import is_clean
 from walrus_fast.checksum import checksums_of
 from walrus_fast.errors import DatabaseDamaged
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.prune import prune_backups
+from walrus_fast.operations.keeping.delete import delete_backup
+from walrus_fast.operations.keeping.prune import prune_backups
 from walrus_fast.tiers import Tier
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.create import CreateRequest, create_backup
-from walrus_fast.operations.restore import RestoreRequest, restore_backup
+from walrus_fast.operations.backup.create import CreateRequest, create_backup
+from walrus_fast.operations.restore.restore import RestoreRequest, restore_backup
 from walrus_fast.rocksdb.names import is_rocksdb_file
 from walrus_fast.snapshot.model import SnapshotRequest
 from workload.driver import running_writer

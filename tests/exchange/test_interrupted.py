@@ -21,8 +21,8 @@ from tests.support.sweep import FAULTS, Counting, Dying, Failing, dies
 from walrus_fast.errors import RestoreRefused, StorageError, WalrusFastError
 from walrus_fast.exchange.steps import CLOSED
 from walrus_fast.files import Files
-from walrus_fast.operations.restore import restore_backup
-from walrus_fast.operations.undo import undo_restore
+from walrus_fast.operations.restore.restore import restore_backup
+from walrus_fast.operations.restore.undo import undo_restore
 
 if TYPE_CHECKING:
     from pathlib import Path

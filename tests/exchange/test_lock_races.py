@@ -18,8 +18,8 @@ from walrus_fast.exchange.folder import restore_folder
 from walrus_fast.exchange.journal import Exchange, save_journal
 from walrus_fast.files import Files
 from walrus_fast.operations.progress import JobProgress, Phase
-from walrus_fast.operations.restore import RestoreRequest, restore_backup
-from walrus_fast.operations.undo import discard_previous
+from walrus_fast.operations.restore.restore import RestoreRequest, restore_backup
+from walrus_fast.operations.restore.undo import discard_previous
 from walrus_fast.rocksdb.ownership import hold_database
 from workload.driver import running_writer
 

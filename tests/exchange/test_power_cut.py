@@ -14,8 +14,8 @@ from tests.exchange.test_interrupted import IN_PLACE, ORDINARY, SEPARATE_WALS, v
 from tests.support.command import run
 from tests.support.power_cut import SAMPLES, cuts, record
 from walrus_fast.files import Files
-from walrus_fast.operations.restore import restore_backup
-from walrus_fast.operations.undo import undo_restore
+from walrus_fast.operations.restore.restore import restore_backup
+from walrus_fast.operations.restore.undo import undo_restore
 
 if TYPE_CHECKING:
     import random

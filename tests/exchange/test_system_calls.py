@@ -16,7 +16,7 @@ import pytest
 
 from tests.exchange.scene import copy_scene, state_of
 from walrus_fast.files import Files
-from walrus_fast.operations.restore import restore_backup
+from walrus_fast.operations.restore.restore import restore_backup
 
 if TYPE_CHECKING:
     from tests.exchange.scene import Scene

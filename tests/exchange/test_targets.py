@@ -16,9 +16,9 @@ from tests.support.sweep import Counting, Dying, dies
 from walrus_fast.errors import DatabaseOwned, RestoreRefused
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.restore import restore_backup
-from walrus_fast.operations.restore_plan import plan_restore
-from walrus_fast.operations.undo import discard_previous, undo_restore
+from walrus_fast.operations.restore.plan import plan_restore
+from walrus_fast.operations.restore.restore import restore_backup
+from walrus_fast.operations.restore.undo import discard_previous, undo_restore
 from workload.driver import running_writer
 from workload.prefix import check_in_subprocess
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.stage import Stage
 from walrus_fast.files import Files
-from walrus_fast.operations.create import CreateRequest, create_backup
+from walrus_fast.operations.backup.create import CreateRequest, create_backup
 from walrus_fast.snapshot.model import SnapshotRequest
 from workload.driver import running_writer
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from walrus_fast.files import Files
-from walrus_fast.operations.create import CreateReport, CreateRequest, create_backup
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.backup.create import CreateReport, CreateRequest, create_backup
+from walrus_fast.operations.proof.verify import verify_backups
 from walrus_fast.repository.catalog import backup_ids
 from walrus_fast.repository.layout import Layout
 from walrus_fast.repository.staging import referenced_files

@@ -13,7 +13,7 @@ from tests.support.power_cut import SAMPLES, cuts, record
 from walrus_fast.errors import RepositoryError
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.proof.verify import verify_backups
 from walrus_fast.repository.layout import open_repository
 
 if TYPE_CHECKING:

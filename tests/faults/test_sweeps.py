@@ -20,7 +20,7 @@ from tests.faults.works import SLOW, WORKS, Work, check_and_go_on
 from tests.support.sweep import Counting, Dying, Failing, Short, Torn, dies
 from walrus_fast.errors import StorageError, TooManyOpenFiles, WalrusFastError, storage_error
 from walrus_fast.files import Files
-from walrus_fast.operations.drill import DrillRequest, drill_backup
+from walrus_fast.operations.restore.drill import DrillRequest, drill_backup
 
 if TYPE_CHECKING:
     import random

@@ -13,7 +13,7 @@ from tests.support.sweep import Counting, Meanwhile
 from walrus_fast.errors import BackupDamaged, DatabaseDamaged, FileMissing, WalrusFastError
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.proof.verify import verify_backups
 from walrus_fast.repository.verification import Tier
 from workload.driver import running_writer
 

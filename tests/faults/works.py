@@ -10,13 +10,13 @@ from tests.exchange.scene import state_of
 from walrus_fast.errors import BackupNotFound, RestoreRefused
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.adopt import adopt_repository
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.drill import DrillRequest, drill_backup
-from walrus_fast.operations.prune import prune_backups
-from walrus_fast.operations.restore import RestoreRequest, restore_backup
-from walrus_fast.operations.undo import undo_restore
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.backup.adopt import adopt_repository
+from walrus_fast.operations.keeping.delete import delete_backup
+from walrus_fast.operations.keeping.prune import prune_backups
+from walrus_fast.operations.proof.verify import verify_backups
+from walrus_fast.operations.restore.drill import DrillRequest, drill_backup
+from walrus_fast.operations.restore.restore import RestoreRequest, restore_backup
+from walrus_fast.operations.restore.undo import undo_restore
 from walrus_fast.repository.verification import Tier
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from tests.server.test_proofs import flip
 from tests.verify.backups import file_of_kind
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.create import CreateRequest, create_backup
-from walrus_fast.operations.drill import DrillRequest, drill_backup
-from walrus_fast.operations.prune import pin_backup
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.backup.create import CreateRequest, create_backup
+from walrus_fast.operations.keeping.prune import pin_backup
+from walrus_fast.operations.proof.verify import verify_backups
+from walrus_fast.operations.restore.drill import DrillRequest, drill_backup
 from walrus_fast.snapshot.model import SnapshotRequest
 from walrus_fast.tiers import Sample, Tier
 

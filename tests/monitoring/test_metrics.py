@@ -17,7 +17,7 @@ from tests.server.test_proofs import flip
 from tests.verify.backups import file_of_kind
 from walrus_fast.files import Files
 from walrus_fast.monitoring.disks import DiskReading, DiskWatch, Places, fills_in
-from walrus_fast.operations.drill import DrillRequest, drill_backup
+from walrus_fast.operations.restore.drill import DrillRequest, drill_backup
 from walrus_fast.tiers import Tier
 
 if TYPE_CHECKING:

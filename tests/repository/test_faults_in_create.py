@@ -12,9 +12,9 @@ from tests.support.untouched import is_clean
 from walrus_fast.errors import DiskFull, StorageError
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.create import CreateRequest, create_backup
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.backup.create import CreateRequest, create_backup
+from walrus_fast.operations.keeping.delete import delete_backup
+from walrus_fast.operations.proof.verify import verify_backups
 from walrus_fast.repository.catalog import load_catalog
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.snapshot.model import SnapshotRequest

@@ -13,8 +13,8 @@ from tests.support.command import backups, create, refuse, restore, run, succeed
 from tests.support.untouched import untouched
 from walrus_fast.errors import BackupDamaged
 from walrus_fast.files import Files
-from walrus_fast.operations.restore import RestoreRequest, restore_backup
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.proof.verify import verify_backups
+from walrus_fast.operations.restore.restore import RestoreRequest, restore_backup
 
 if TYPE_CHECKING:
     from tests.support.databases import Template

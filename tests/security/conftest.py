@@ -9,7 +9,7 @@ import pytest
 
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.create import CreateRequest, create_backup
+from walrus_fast.operations.backup.create import CreateRequest, create_backup
 from walrus_fast.snapshot.model import SnapshotRequest
 from workload import shapes
 

@@ -13,11 +13,11 @@ from tests.support.untouched import untouched
 from walrus_fast.errors import StorageError, WalrusFastError
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.create import CreateRequest, create_backup
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.prune import prune_backups
-from walrus_fast.operations.restore import RestoreRequest, restore_backup
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.backup.create import CreateRequest, create_backup
+from walrus_fast.operations.keeping.delete import delete_backup
+from walrus_fast.operations.keeping.prune import prune_backups
+from walrus_fast.operations.proof.verify import verify_backups
+from walrus_fast.operations.restore.restore import RestoreRequest, restore_backup
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.snapshot.model import SnapshotRequest
 from walrus_fast.tiers import Tier

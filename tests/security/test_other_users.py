@@ -16,7 +16,7 @@ from tests.security.test_links import WORK
 from tests.support.untouched import untouched
 from walrus_fast.errors import NotPermitted
 from walrus_fast.files import Files
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.proof.verify import verify_backups
 from walrus_fast.repository.catalog import load_catalog
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.tiers import Tier

@@ -14,7 +14,7 @@ from tests.security.test_links import OURS, WORK
 from walrus_fast.errors import BackupDamaged, StorageError, WalrusFastError
 from walrus_fast.exchange.journal import load_exchange
 from walrus_fast.files import Files
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.proof.verify import verify_backups
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.repository.verification import load_record
 from walrus_fast.rocksdb.identity import read_database_id

@@ -16,11 +16,11 @@ from tests.support.command import run
 from tests.verify.backups import back_up, file_of_kind
 from walrus_fast.errors import BackupNotFound, ConfigInvalid, StorageError
 from walrus_fast.files import Files
-from walrus_fast.operations.damage import Damage
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.drill import DrillReport, DrillRequest, drill_backup
+from walrus_fast.operations.keeping.delete import delete_backup
 from walrus_fast.operations.progress import silent
-from walrus_fast.operations.verify import BackupVerdict, VerifyReport, verify_backups
+from walrus_fast.operations.proof.damage import Damage
+from walrus_fast.operations.proof.verify import BackupVerdict, VerifyReport, verify_backups
+from walrus_fast.operations.restore.drill import DrillReport, DrillRequest, drill_backup
 from walrus_fast.protocol.jobs import DamageFound, DrillResult, VerifyResult, VerifyVerdict, received_error
 from walrus_fast.repository.layout import Layout
 from walrus_fast.repository.verification import load_record

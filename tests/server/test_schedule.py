@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from tests.server.node import running_node, wait_for, write_config
 from walrus_fast.errors import DiskFull
 from walrus_fast.files import Files
-from walrus_fast.operations.create import CreateRequest, create_backup
+from walrus_fast.operations.backup.create import CreateRequest, create_backup
+from walrus_fast.operations.keeping.prune import prune_backups
 from walrus_fast.operations.progress import silent
-from walrus_fast.operations.prune import prune_backups
 from walrus_fast.repository.catalog import load_catalog
 from walrus_fast.repository.layout import Layout
 from walrus_fast.server.job_spec import Newest, NewestTask

@@ -13,8 +13,8 @@ import pytest
 from tests.transfer.test_pacer import Clock
 from walrus_fast.errors import StorageError
 from walrus_fast.files import Files
-from walrus_fast.operations.governor import Governor
-from walrus_fast.operations.pressure import PressureGauge, find_gauge
+from walrus_fast.operations.pace.governor import Governor
+from walrus_fast.operations.pace.pressure import PressureGauge, find_gauge
 from walrus_fast.operations.progress import JobProgress, Observer, Phase, silent
 from walrus_fast.rates import AUTO, RateLimit
 from walrus_fast.rocksdb.ownership import owner_pid

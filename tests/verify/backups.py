@@ -15,7 +15,7 @@ from tests.oracle.log import LogEndError, LogReader
 from walrus_fast.checksum import checksums_of, digest
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.create import CreateRequest, create_backup
+from walrus_fast.operations.backup.create import CreateRequest, create_backup
 from walrus_fast.repository.layout import Layout, restored_name
 from walrus_fast.repository.manifest import decode_manifest, encode_manifest
 from walrus_fast.repository.meta import MetaFile, decode_meta, encode_meta

@@ -12,10 +12,10 @@ from tests.support import command
 from tests.support.untouched import untouched
 from tests.verify.backups import damage, file_of_kind, flip_bit
 from walrus_fast.files import Files
-from walrus_fast.operations.adopt import TOOL, adopt_repository
-from walrus_fast.operations.create import CreateRequest, create_backup
-from walrus_fast.operations.restore import RestoreRequest, restore_backup
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.backup.adopt import TOOL, adopt_repository
+from walrus_fast.operations.backup.create import CreateRequest, create_backup
+from walrus_fast.operations.proof.verify import verify_backups
+from walrus_fast.operations.restore.restore import RestoreRequest, restore_backup
 from walrus_fast.repository.catalog import load_backup
 from walrus_fast.repository.layout import Layout
 from walrus_fast.repository.verification import Tier

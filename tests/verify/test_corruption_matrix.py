@@ -10,8 +10,8 @@ from tests.support.untouched import untouched
 from tests.verify.backups import FAULTS, damage, file_of_kind, paths_of
 from walrus_fast.errors import BackupDamaged, BackupNotFound
 from walrus_fast.files import Files
-from walrus_fast.operations.restore import RestoreRequest, restore_backup
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.proof.verify import verify_backups
+from walrus_fast.operations.restore.restore import RestoreRequest, restore_backup
 from walrus_fast.repository.verification import Tier
 
 if TYPE_CHECKING:

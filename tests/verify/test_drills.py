@@ -12,9 +12,9 @@ from tests.verify.backups import FAULTS, damage, file_of_kind, reseal
 from walrus_fast.errors import Cancelled
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.drill import DrillRequest, drill_backup
+from walrus_fast.operations.keeping.space import measure_space
 from walrus_fast.operations.progress import Phase
-from walrus_fast.operations.space import measure_space
+from walrus_fast.operations.restore.drill import DrillRequest, drill_backup
 from walrus_fast.repository.layout import Layout
 from walrus_fast.repository.verification import Tier, load_record
 

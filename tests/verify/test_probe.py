@@ -16,7 +16,7 @@ from tests.verify.backups import back_up
 from walrus_fast.errors import Cancelled, WorkerDied
 from walrus_fast.files import Files
 from walrus_fast.operations.progress import Phase
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.proof.verify import verify_backups
 from walrus_fast.probe.messages import FamilyToOpen, ProbeRequest
 from walrus_fast.probe.runner import run_probes
 from walrus_fast.probe.running import RunningProbe

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.verify.backups import back_up, flip_bit
 from walrus_fast.files import Files
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.proof.verify import verify_backups
 from workload import shapes
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from tests.support.untouched import untouched
 from tests.verify.backups import damage, file_of_kind, paths_of
 from walrus_fast.errors import NotPermitted
 from walrus_fast.files import Files
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.keeping.delete import delete_backup
+from walrus_fast.operations.proof.verify import verify_backups
 from walrus_fast.repository.layout import Layout
 from walrus_fast.repository.verification import Tier, VerificationRecord, load_record
 from walrus_fast.tiers import Sample

@@ -14,9 +14,9 @@ import pytest
 
 from tests.verify.backups import SEED, copy_repository, kind_of, paths_of, reseal
 from walrus_fast.files import Files
-from walrus_fast.operations.drill import DrillRequest, drill_backup
-from walrus_fast.operations.restore import RestoreRequest, restore_backup
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.proof.verify import verify_backups
+from walrus_fast.operations.restore.drill import DrillRequest, drill_backup
+from walrus_fast.operations.restore.restore import RestoreRequest, restore_backup
 from walrus_fast.repository.verification import Tier
 from walrus_fast.rocksdb.names import FileKind
 from workload.prefix import check_in_subprocess

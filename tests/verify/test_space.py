@@ -10,8 +10,8 @@ from tests.support import command
 from tests.verify.backups import back_up
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.space import measure_space
+from walrus_fast.operations.keeping.delete import delete_backup
+from walrus_fast.operations.keeping.space import measure_space
 from workload.driver import running_writer
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import msgspec
 from tests.support.untouched import untouched
 from tests.verify.backups import back_up, damage, file_of_kind
 from walrus_fast.files import Files
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.drill import DrillRequest, drill_backup
-from walrus_fast.operations.space import measure_space
-from walrus_fast.operations.survey import survey_repository
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.keeping.delete import delete_backup
+from walrus_fast.operations.keeping.space import measure_space
+from walrus_fast.operations.keeping.survey import survey_repository
+from walrus_fast.operations.proof.verify import verify_backups
+from walrus_fast.operations.restore.drill import DrillRequest, drill_backup
 from walrus_fast.protocol.survey import RepositorySurvey
 from walrus_fast.tiers import Sample, Tier
 

@@ -17,9 +17,9 @@ from tests.verify.backups import (
     rewrite_log,
 )
 from walrus_fast.files import Files
-from walrus_fast.operations.create import CreateRequest, create_backup
-from walrus_fast.operations.drill import DrillRequest, drill_backup
-from walrus_fast.operations.verify import BackupVerdict, verify_backups
+from walrus_fast.operations.backup.create import CreateRequest, create_backup
+from walrus_fast.operations.proof.verify import BackupVerdict, verify_backups
+from walrus_fast.operations.restore.drill import DrillRequest, drill_backup
 from walrus_fast.repository.verification import Tier
 from walrus_fast.rocksdb.names import FileKind
 from walrus_fast.rocksdb.wal import scan_wal

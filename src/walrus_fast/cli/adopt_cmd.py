@@ -14,7 +14,7 @@ from walrus_fast.cli.pace import governor_for
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.errors import BackupDamaged
 from walrus_fast.files import Files
-from walrus_fast.operations.adopt import AdoptedBackup, AdoptReport, adopt_repository
+from walrus_fast.operations.backup.adopt import AdoptedBackup, AdoptReport, adopt_repository
 
 if TYPE_CHECKING:
     from pathlib import Path

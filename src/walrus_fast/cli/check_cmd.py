@@ -13,7 +13,7 @@ from walrus_fast.cli.output import print_json
 from walrus_fast.config.load import load_config
 from walrus_fast.errors import ConfigInvalid, WalrusFastError
 from walrus_fast.files import Files
-from walrus_fast.operations.check import CheckReport, CheckRequest, Level, check_repository, unknown
+from walrus_fast.operations.keeping.check import CheckReport, CheckRequest, Level, check_repository, unknown
 from walrus_fast.tiers import Tier
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from walrus_fast.cli.pace import governor_for
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.create import CreateReport, CreateRequest, create_backup
+from walrus_fast.operations.backup.create import CreateReport, CreateRequest, create_backup
 from walrus_fast.snapshot.model import SnapshotRequest
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import click
 from walrus_fast.cli.options import json_option, path_option, wait_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.files import Files
-from walrus_fast.operations.delete import delete_backup
+from walrus_fast.operations.keeping.delete import delete_backup
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from walrus_fast.cli.verify_cmd import print_left_out, scratch_option, stall_opt
 from walrus_fast.errors import BackupDamaged
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.drill import DrillReport, DrillRequest, drill_backup
+from walrus_fast.operations.restore.drill import DrillReport, DrillRequest, drill_backup
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from walrus_fast.cli.format import backup_line, format_bytes, proof_line
 from walrus_fast.cli.options import PATH, json_option, path_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.files import Files
-from walrus_fast.operations.space import SpaceReport, measure_space
-from walrus_fast.operations.survey import proof_of
+from walrus_fast.operations.keeping.space import SpaceReport, measure_space
+from walrus_fast.operations.keeping.survey import proof_of
 from walrus_fast.repository.catalog import load_catalog
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.repository.verification import load_records

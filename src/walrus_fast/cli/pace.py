@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from walrus_fast.operations.governor import Governor
-from walrus_fast.operations.pressure import NO_PRESSURE, find_gauge
+from walrus_fast.operations.pace.governor import Governor
+from walrus_fast.operations.pace.pressure import NO_PRESSURE, find_gauge
 from walrus_fast.rates import AUTO
 
 if TYPE_CHECKING:

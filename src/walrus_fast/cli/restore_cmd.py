@@ -14,15 +14,15 @@ from walrus_fast.cli.progress import shown_progress
 from walrus_fast.errors import RestoreRefused
 from walrus_fast.files import Files
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.restore import RestoreRequest, restore_backup
-from walrus_fast.operations.restore_plan import plan_restore
-from walrus_fast.operations.undo import discard_previous, undo_restore
+from walrus_fast.operations.restore.plan import plan_restore
+from walrus_fast.operations.restore.restore import RestoreRequest, restore_backup
+from walrus_fast.operations.restore.undo import discard_previous, undo_restore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from walrus_fast.operations.restore import RestoreReport
-    from walrus_fast.operations.restore_plan import RestorePlan
+    from walrus_fast.operations.restore.plan import RestorePlan
+    from walrus_fast.operations.restore.restore import RestoreReport
     from walrus_fast.rates import RateLimit
 
 __all__ = ["restore"]

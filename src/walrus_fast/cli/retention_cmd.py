@@ -10,7 +10,7 @@ from walrus_fast.cli.job_display import print_pruned
 from walrus_fast.cli.options import json_option, path_option, wait_option
 from walrus_fast.cli.output import print_json
 from walrus_fast.files import Files
-from walrus_fast.operations.prune import pin_backup, prune_backups
+from walrus_fast.operations.keeping.prune import pin_backup, prune_backups
 
 if TYPE_CHECKING:
     from pathlib import Path

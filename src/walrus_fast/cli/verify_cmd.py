@@ -14,7 +14,7 @@ from walrus_fast.cli.pace import governor_for
 from walrus_fast.cli.progress import shown_progress
 from walrus_fast.errors import BackupDamaged
 from walrus_fast.files import Files
-from walrus_fast.operations.verify import BackupVerdict, VerifyReport, verify_backups
+from walrus_fast.operations.proof.verify import BackupVerdict, VerifyReport, verify_backups
 from walrus_fast.tiers import Sample, Tier
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from walrus_fast.errors import ConfigInvalid, JobNotFound, ServerStopping
 from walrus_fast.files import Files
-from walrus_fast.operations.pressure import NO_PRESSURE, find_gauge
+from walrus_fast.operations.pace.pressure import NO_PRESSURE, find_gauge
 from walrus_fast.protocol.jobs import JobState
 from walrus_fast.protocol.messages import (
     VERSION,

@@ -17,8 +17,8 @@ import msgspec
 
 from walrus_fast.errors import Cancelled, ProtocolViolation, StorageError, TimedOut, WalrusFastError
 from walrus_fast.files import Files
-from walrus_fast.operations.governor import Governor
-from walrus_fast.operations.pressure import find_gauge
+from walrus_fast.operations.pace.governor import Governor
+from walrus_fast.operations.pace.pressure import find_gauge
 from walrus_fast.protocol.frames import Frames, encode_frame
 from walrus_fast.protocol.jobs import error_body
 from walrus_fast.repository.layout import Layout

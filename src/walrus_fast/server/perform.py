@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from walrus_fast.errors import BackupDamaged, BackupNotFound, RepositoryNotFound, WalrusFastError
-from walrus_fast.operations.create import CreateRequest, create_backup
-from walrus_fast.operations.delete import delete_backup
-from walrus_fast.operations.drill import DrillRequest, drill_backup
-from walrus_fast.operations.prune import pin_backup, prune_backups
-from walrus_fast.operations.survey import summarize, survey_repository
-from walrus_fast.operations.verify import verify_backups
+from walrus_fast.operations.backup.create import CreateRequest, create_backup
+from walrus_fast.operations.keeping.delete import delete_backup
+from walrus_fast.operations.keeping.prune import pin_backup, prune_backups
+from walrus_fast.operations.keeping.survey import summarize, survey_repository
+from walrus_fast.operations.proof.verify import verify_backups
+from walrus_fast.operations.restore.drill import DrillRequest, drill_backup
 from walrus_fast.protocol.jobs import (
     CreateResult,
     DeleteResult,

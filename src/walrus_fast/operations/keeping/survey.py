@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from walrus_fast.errors import RepositoryNotFound
-from walrus_fast.operations.space import space_of
+from walrus_fast.operations.keeping.space import space_of
 from walrus_fast.protocol.jobs import BackupProof, BackupSummary
 from walrus_fast.protocol.survey import RepositorySurvey, SpaceFigures
 from walrus_fast.repository.catalog import load_catalog

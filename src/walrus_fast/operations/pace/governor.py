@@ -10,7 +10,7 @@ from walrus_fast.rates import AUTO
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from walrus_fast.operations.pressure import PressureGauge
+    from walrus_fast.operations.pace.pressure import PressureGauge
     from walrus_fast.operations.progress import JobProgress, Observer
     from walrus_fast.rates import RateLimit
 

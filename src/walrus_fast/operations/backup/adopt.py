@@ -11,8 +11,8 @@ from walrus_fast.checksum import digest
 from walrus_fast.durable import publish
 from walrus_fast.errors import DatabaseError
 from walrus_fast.methods import Method
-from walrus_fast.operations.damage import Damage, catalog_damage, checksum_damage, named_in, with_sharers
 from walrus_fast.operations.progress import Phase, observed, silent
+from walrus_fast.operations.proof.damage import Damage, catalog_damage, checksum_damage, named_in, with_sharers
 from walrus_fast.repository.catalog import load_catalog
 from walrus_fast.repository.layout import open_repository, prepare_repository
 from walrus_fast.repository.lock import lock_to_write

@@ -12,15 +12,15 @@ from walrus_fast.exchange.folder import restore_folder
 from walrus_fast.exchange.journal import WalExchange
 from walrus_fast.methods import TransferMode
 from walrus_fast.operations.progress import JobProgress, Phase, silent
-from walrus_fast.operations.prove import Candidate
-from walrus_fast.operations.restore_checks import (
+from walrus_fast.operations.proof.prove import Candidate
+from walrus_fast.operations.restore.checks import (
     check_backup,
     check_target,
     data_folders_note,
     require_closure,
     require_opening,
 )
-from walrus_fast.operations.restore_transfer import RestoreTransfer
+from walrus_fast.operations.restore.transfer import RestoreTransfer
 from walrus_fast.repository.catalog import pick_backup
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.repository.lock import lock_to_read

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from walrus_fast.errors import StorageError
-from walrus_fast.operations.damage import checksum_problem, named_in
 from walrus_fast.operations.progress import silent
-from walrus_fast.operations.tier_checks import BackupVerdict, TierChecks
+from walrus_fast.operations.proof.damage import checksum_problem, named_in
+from walrus_fast.operations.proof.tier_checks import BackupVerdict, TierChecks
 from walrus_fast.probe.runner import STALL_SECONDS
 from walrus_fast.repository.catalog import load_catalog, pick_backup
 from walrus_fast.repository.layout import open_repository

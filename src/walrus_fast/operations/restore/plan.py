@@ -10,8 +10,8 @@ from walrus_fast.errors import StorageError, WalrusFastError
 from walrus_fast.exchange.folder import works_in_place
 from walrus_fast.exchange.steps import is_there
 from walrus_fast.methods import TransferMode
-from walrus_fast.operations.restore_checks import check_backup, check_target
-from walrus_fast.operations.restore_transfer import find_reusable
+from walrus_fast.operations.restore.checks import check_backup, check_target
+from walrus_fast.operations.restore.transfer import find_reusable
 from walrus_fast.repository.catalog import pick_backup
 from walrus_fast.repository.layout import open_repository
 from walrus_fast.repository.lock import lock_to_read
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from walrus_fast.files import Files
-    from walrus_fast.operations.restore import RestoreRequest
+    from walrus_fast.operations.restore.restore import RestoreRequest
     from walrus_fast.repository.catalog import Backup
     from walrus_fast.repository.layout import Layout
 

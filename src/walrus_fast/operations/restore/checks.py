@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from walrus_fast.errors import BackupDamaged, DatabaseError, RestoreRefused, StorageError
-from walrus_fast.operations.closure import check_closure
 from walrus_fast.operations.progress import JobProgress, Phase
-from walrus_fast.operations.prove import open_backups
+from walrus_fast.operations.proof.closure import check_closure
+from walrus_fast.operations.proof.prove import open_backups
 from walrus_fast.rocksdb.identity import read_database_id
 from walrus_fast.rocksdb.manifest import ManifestReader
 from walrus_fast.rocksdb.ownership import owned_by, owner_pid
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from walrus_fast.files import Files
-    from walrus_fast.operations.closure import Closure
     from walrus_fast.operations.progress import Observer
-    from walrus_fast.operations.prove import Candidate
+    from walrus_fast.operations.proof.closure import Closure
+    from walrus_fast.operations.proof.prove import Candidate
     from walrus_fast.repository.catalog import Backup
     from walrus_fast.repository.layout import Layout
     from walrus_fast.rocksdb.manifest import LiveSet

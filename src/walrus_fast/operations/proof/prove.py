@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from walrus_fast.operations.damage import Damage
+from walrus_fast.operations.proof.damage import Damage
 from walrus_fast.probe.messages import FamilyToOpen, ProbeRequest
 from walrus_fast.probe.runner import STALL_SECONDS, run_probes
 from walrus_fast.probe.stand_ins import KNOWN_COMPARATORS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from walrus_fast.files import Files
-    from walrus_fast.operations.closure import Closure
+    from walrus_fast.operations.proof.closure import Closure
     from walrus_fast.probe.messages import FamilyRead
     from walrus_fast.probe.running import ProbeVerdict
     from walrus_fast.repository.catalog import Backup

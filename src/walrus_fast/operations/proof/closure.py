@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from walrus_fast.errors import DatabaseError
-from walrus_fast.operations.damage import Damage
+from walrus_fast.operations.proof.damage import Damage
 from walrus_fast.repository.verification import Tier
 from walrus_fast.rocksdb.manifest import ManifestReader
 from walrus_fast.rocksdb.names import FileKind, classify

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from walrus_fast.errors import DiskFull, StorageError
 from walrus_fast.methods import Method, TransferMode
-from walrus_fast.operations.closure import check_closure
-from walrus_fast.operations.damage import catalog_damage, checksum_damage, named_in, with_sharers
 from walrus_fast.operations.progress import JobProgress, Phase, observed, silent
-from walrus_fast.operations.prove import Candidate, judge_probe, probe_request, unreadable_families
-from walrus_fast.operations.restore_transfer import RESTORE_METHODS
+from walrus_fast.operations.proof.closure import check_closure
+from walrus_fast.operations.proof.damage import catalog_damage, checksum_damage, named_in, with_sharers
+from walrus_fast.operations.proof.prove import Candidate, judge_probe, probe_request, unreadable_families
+from walrus_fast.operations.restore.transfer import RESTORE_METHODS
 from walrus_fast.probe.runner import STALL_SECONDS, run_probes
 from walrus_fast.repository.catalog import load_catalog, pick_backup
 from walrus_fast.repository.layout import open_repository
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from walrus_fast.files import Files
-    from walrus_fast.operations.damage import Damage
     from walrus_fast.operations.progress import Observer
-    from walrus_fast.operations.prove import Opening
+    from walrus_fast.operations.proof.damage import Damage
+    from walrus_fast.operations.proof.prove import Opening
     from walrus_fast.repository.catalog import Backup
     from walrus_fast.repository.layout import Layout
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from walrus_fast.operations.closure import check_closure
-from walrus_fast.operations.damage import Damage, catalog_damage, checksum_damage, with_sharers
 from walrus_fast.operations.progress import JobProgress, Phase, observed
-from walrus_fast.operations.prove import Candidate, open_backups
+from walrus_fast.operations.proof.closure import check_closure
+from walrus_fast.operations.proof.damage import Damage, catalog_damage, checksum_damage, with_sharers
+from walrus_fast.operations.proof.prove import Candidate, open_backups
 from walrus_fast.repository.scratch import scratch_folder
 from walrus_fast.repository.verification import Tier
 from walrus_fast.transfer.pool import TransferPool
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from walrus_fast.files import Files
     from walrus_fast.operations.progress import Observer
-    from walrus_fast.operations.prove import Opening
+    from walrus_fast.operations.proof.prove import Opening
     from walrus_fast.repository.catalog import Backup
     from walrus_fast.repository.layout import Layout
     from walrus_fast.tiers import Sample

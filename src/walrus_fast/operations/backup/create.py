@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from walrus_fast.errors import DiskFull, RepositoryUnusable
 from walrus_fast.methods import Method, TransferMode
-from walrus_fast.operations.ingest import PINS, Ingest
+from walrus_fast.operations.backup.ingest import PINS, Ingest
 from walrus_fast.operations.progress import JobProgress, Phase, observed, silent
 from walrus_fast.repository.commit import commit_backup, next_backup_id
 from walrus_fast.repository.known import HeldFiles

@@ -12,7 +12,7 @@ from walrus_fast.errors import RestoreRefused
 from walrus_fast.exchange.folder import no_restore_under_way, previous_databases, restore_folder
 from walrus_fast.exchange.journal import Exchange, WalExchange, load_exchange
 from walrus_fast.exchange.steps import RECORD, is_there
-from walrus_fast.operations.restore import time_stamp
+from walrus_fast.operations.restore.restore import time_stamp
 from walrus_fast.rocksdb.manifest import read_current
 from walrus_fast.rocksdb.ownership import hold_database, is_held, owned_by, owner_pid
 

@@ -1,0 +1,1 @@
+"""Making backups: of a live database, and of those that RocksDB made."""

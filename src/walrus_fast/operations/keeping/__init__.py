@@ -1,0 +1,1 @@
+"""What is kept, what it costs, and whether it is enough."""

@@ -1,0 +1,1 @@
+"""What a backup is worth: tiers of verification, and what they find."""

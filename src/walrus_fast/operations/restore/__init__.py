@@ -1,0 +1,1 @@
+"""Putting a backup back, rehearsing that, and taking it back."""
