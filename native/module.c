@@ -5,14 +5,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-PyObject *wf_raise(int error)
-{
-    if (error == ENOMEM)
-        return PyErr_NoMemory();
-    errno = error;
-    return PyErr_SetFromErrno(PyExc_OSError);
-}
-
 static PyObject *scan_wal(PyObject *module, PyObject *args)
 {
     (void)module;

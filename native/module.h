@@ -4,7 +4,7 @@
 
 #include <Python.h>
 
-/* Sets the exception for an errno (MemoryError for ENOMEM, else OSError) and returns NULL. */
+/* module_error.c: sets the exception for an errno (MemoryError for ENOMEM, else OSError) and returns NULL. */
 PyObject *wf_raise(int error);
 
 /* module_batch.c: the functions over many files; ends with an empty entry. */
