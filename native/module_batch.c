@@ -196,12 +196,6 @@ static PyObject *clone_files(PyObject *module, PyObject *args)
     return run_pairs(args, "iOiO:clone_files", wf_clone_file);
 }
 
-static PyObject *copy_files(PyObject *module, PyObject *args)
-{
-    (void)module;
-    return run_pairs(args, "iOiO:copy_files", wf_copy_file);
-}
-
 static PyObject *rename_files(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -225,7 +219,6 @@ PyMethodDef wf_batch_methods[] = {
     {"stat_files", stat_files, METH_VARARGS, PyDoc_STR("stat_files(dirfd, names, /)")},
     {"link_files", link_files, METH_VARARGS, PyDoc_STR("link_files(src_dirfd, src_names, dst_dirfd, dst_names, /)")},
     {"clone_files", clone_files, METH_VARARGS, PyDoc_STR("clone_files(src_dirfd, src_names, dst_dirfd, dst_names, /)")},
-    {"copy_files", copy_files, METH_VARARGS, PyDoc_STR("copy_files(src_dirfd, src_names, dst_dirfd, dst_names, /)")},
     {"rename_files", rename_files, METH_VARARGS,
      PyDoc_STR("rename_files(src_dirfd, src_names, dst_dirfd, dst_names, /)")},
     {"unlink_files", unlink_files, METH_VARARGS, PyDoc_STR("unlink_files(dirfd, names, /)")},

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { COPY_BUFFER = 1 << 16, COPY_STEP = 1 << 30, NEW_FILE_MODE = 0640 };
+enum { NEW_FILE_MODE = 0640 };
 
 /* O_NONBLOCK: a FIFO of that name must not hold us; it means nothing for regular files. */
 enum { OPEN_SOURCE = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
@@ -57,9 +57,8 @@ int wf_link_file(int from_dir, const char *from, int to_dir, const char *to)
     return outcome(linkat(from_dir, from, to_dir, to, 0));
 }
 
-static int clone(int from, int to, const struct stat *source)
+static int clone(int from, int to)
 {
-    (void)source;
     int result;
     do
         result = ioctl(to, FICLONE, from);
@@ -67,76 +66,17 @@ static int clone(int from, int to, const struct stat *source)
     return outcome(result);
 }
 
-/* copy_file_range's ways to say "not these two files". EPERM is what seccomp filters of containers answer. */
-static bool is_refusal(int error)
-{
-    return error == EXDEV || error == ENOSYS || error == EINVAL || error == EOPNOTSUPP || error == EPERM;
-}
-
-static int write_all(int fd, const uint8_t *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = write(fd, bytes, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        bytes += n;
-        length -= (size_t)n;
-    }
-    return 0;
-}
-
-/* From both descriptors' positions to the end of the source. */
-static int copy_by_hand(int from, int to, uint64_t *copied)
-{
-    uint8_t buffer[COPY_BUFFER];
-    for (;;) {
-        ssize_t n = read(from, buffer, sizeof buffer);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        if (n == 0)
-            return 0;
-        int error = write_all(to, buffer, (size_t)n);
-        if (error != 0)
-            return error;
-        *copied += (uint64_t)n;
-    }
-}
-
-static int copy(int from, int to, const struct stat *source)
-{
-    uint64_t copied = 0;
-    for (;;) {
-        ssize_t n = copy_file_range(from, NULL, to, NULL, COPY_STEP, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && !is_refusal(errno))
-            return errno;
-        if (n <= 0)
-            break; /* also at 0: some file systems answer so for files that do have bytes */
-        copied += (uint64_t)n;
-    }
-    int error = copy_by_hand(from, to, &copied);
-    if (error == 0 && copied < (uint64_t)source->st_size)
-        error = EIO; /* truncated while we read it */
-    return error;
-}
-
-static int fill_new_file(int from, int to, const struct stat *source, int (*transfer)(int, int, const struct stat *))
+static int fill_clone(int from, int to, const struct stat *source)
 {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, source->st_mtim};
-    int error = transfer(from, to, source);
+    int error = clone(from, to);
     if (error == 0)
         error = outcome(futimens(to, times));
     int close_error = close_checked(to);
     return error != 0 ? error : close_error;
 }
 
-static int new_file(int from_dir, const char *from, int to_dir, const char *to,
-                    int (*transfer)(int, int, const struct stat *))
+int wf_clone_file(int from_dir, const char *from, int to_dir, const char *to)
 {
     struct stat source;
     int in, out, error = open_at(from_dir, from, OPEN_SOURCE, &in);
@@ -148,22 +88,12 @@ static int new_file(int from_dir, const char *from, int to_dir, const char *to,
     if (error == 0)
         error = open_at(to_dir, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, &out);
     if (error == 0) {
-        error = fill_new_file(in, out, &source, transfer);
+        error = fill_clone(in, out, &source);
         if (error != 0)
             (void)unlinkat(to_dir, to, 0); /* the first error is the one to report */
     }
     close(in); /* only read: nothing can be lost */
     return error;
-}
-
-int wf_clone_file(int from_dir, const char *from, int to_dir, const char *to)
-{
-    return new_file(from_dir, from, to_dir, to, clone);
-}
-
-int wf_copy_file(int from_dir, const char *from, int to_dir, const char *to)
-{
-    return new_file(from_dir, from, to_dir, to, copy);
 }
 
 /* By number: older C libraries have no wrapper. */

@@ -314,7 +314,6 @@ int wf_stat_file(int dirfd, const char *name, struct wf_stat *out); /* EINVAL: n
 int wf_link_file(int from_dir, const char *from, int to_dir, const char *to);
 /* The destination must not exist, gets mode 0640 and the source's mtime, is complete or gone, and is not synced. */
 int wf_clone_file(int from_dir, const char *from, int to_dir, const char *to);
-int wf_copy_file(int from_dir, const char *from, int to_dir, const char *to);
 /* Never replaces a destination where the file system can promise that. */
 int wf_rename_file(int from_dir, const char *from, int to_dir, const char *to);
 int wf_unlink_file(int dirfd, const char *name);

@@ -111,9 +111,6 @@ def clone_files(src_dirfd: int, src_names: Sequence[_Name], dst_dirfd: int, dst_
     EOPNOTSUPP or EXDEV where that cannot be. A destination that exists is left alone (EEXIST); one that
     could not be completed is removed."""
 
-def copy_files(src_dirfd: int, src_names: Sequence[_Name], dst_dirfd: int, dst_names: Sequence[_Name], /) -> list[int]:
-    """As clone_files, with copied bytes. EIO: the source became shorter meanwhile."""
-
 def rename_files(
     src_dirfd: int, src_names: Sequence[_Name], dst_dirfd: int, dst_names: Sequence[_Name], /
 ) -> list[int]:

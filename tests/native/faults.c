@@ -6,9 +6,6 @@
 #undef realloc
 #undef free
 #undef pread
-#undef read
-#undef write
-#undef copy_file_range
 #undef fsync
 #undef syscall
 
@@ -21,9 +18,8 @@
 /* Set through ctypes. Counters run down; the call that finds 0 fails, -1 = never. */
 CONTROL long faults_allocations = -1, faults_reads = -1, faults_writes = -1;
 CONTROL long faults_outstanding; /* blocks allocated and not freed */
-CONTROL int faults_errno;        /* of the failing read or write; 0 = it transfers nothing, as at the end of a file */
+CONTROL int faults_errno;        /* of the failing read or fsync; 0 = it transfers nothing, as at the end of a file */
 CONTROL int faults_choppy;       /* every second call is interrupted, the others transfer 1000 bytes at most */
-CONTROL int faults_range_errno;  /* of copy_file_range; 0 = as the system says */
 CONTROL int faults_old_kernel;   /* renameat2 does not know its flags, cachestat is not there */
 static int turn;
 
@@ -82,28 +78,6 @@ ssize_t faulty_pread(int fd, void *buffer, size_t size, off_t offset)
     if (interrupted(&size))
         return -1;
     return counted(&faults_reads) ? fail() : pread(fd, buffer, size, offset);
-}
-
-ssize_t faulty_read(int fd, void *buffer, size_t size)
-{
-    if (interrupted(&size))
-        return -1;
-    return counted(&faults_reads) ? fail() : read(fd, buffer, size);
-}
-
-ssize_t faulty_write(int fd, const void *buffer, size_t size)
-{
-    if (interrupted(&size))
-        return -1;
-    return counted(&faults_writes) ? fail() : write(fd, buffer, size);
-}
-
-ssize_t faulty_copy_file_range(int in, off_t *in_at, int out, off_t *out_at, size_t size, unsigned flags)
-{
-    if (interrupted(&size))
-        return -1;
-    errno = faults_range_errno;
-    return faults_range_errno != 0 ? -1 : copy_file_range(in, in_at, out, out_at, size, flags);
 }
 
 int faulty_fsync(int fd)

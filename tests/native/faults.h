@@ -11,9 +11,6 @@ void *faulty_calloc(size_t count, size_t size);
 void *faulty_realloc(void *old, size_t size);
 void faulty_free(void *block);
 ssize_t faulty_pread(int fd, void *buffer, size_t size, off_t offset);
-ssize_t faulty_read(int fd, void *buffer, size_t size);
-ssize_t faulty_write(int fd, const void *buffer, size_t size);
-ssize_t faulty_copy_file_range(int in, off_t *in_at, int out, off_t *out_at, size_t size, unsigned flags);
 int faulty_fsync(int fd);
 long faulty_syscall(long number, ...);
 
@@ -22,9 +19,6 @@ long faulty_syscall(long number, ...);
 #define realloc faulty_realloc
 #define free faulty_free
 #define pread faulty_pread
-#define read faulty_read
-#define write faulty_write
-#define copy_file_range faulty_copy_file_range
 #define fsync faulty_fsync
 #define syscall faulty_syscall
 

@@ -72,7 +72,6 @@ def known_times(contents: dict[str, tuple[object, ...]]) -> dict[str, tuple[obje
     ("native", "oracle"),
     [
         (_native.link_files, twin.link),
-        (_native.copy_files, twin.copy),
         (_native.clone_files, twin.clone),
         (_native.rename_files, twin.rename),
     ],
@@ -120,7 +119,7 @@ def test_names_of_the_wrong_type(wrong: object) -> None:
     for function in (_native.stat_files, _native.table_identities, _native.unlink_files, _native.sync_files):
         with pytest.raises(TypeError):
             function(-100, wrong)  # type: ignore[arg-type]
-    for pair in (_native.link_files, _native.copy_files, _native.rename_files, _native.clone_files):
+    for pair in (_native.link_files, _native.rename_files, _native.clone_files):
         with pytest.raises(TypeError):
             pair(-100, [], -100, wrong)  # type: ignore[arg-type]
 
@@ -143,15 +142,6 @@ def test_sync_of_a_directory(tmp_path: Path) -> None:
     assert _native.sync_files(-100, [tmp_path]) == [0]
 
 
-def test_copies_keep_holes_readable(tmp_path: Path) -> None:
-    with (tmp_path / "sparse").open("wb") as file:
-        file.seek(50 << 20)
-        file.write(b"end")
-    assert _native.copy_files(-100, [tmp_path / "sparse"], -100, [tmp_path / "copy"]) == [0]
-    assert (tmp_path / "copy").read_bytes() == (tmp_path / "sparse").read_bytes()
-    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o640
-
-
 @pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="needs a second file system")
 def test_between_file_systems(tmp_path: Path) -> None:
     source, target = tmp_path / "x", Path(f"/dev/shm/walrus-test-{os.getpid()}")
@@ -162,27 +152,8 @@ def test_between_file_systems(tmp_path: Path) -> None:
         assert _native.link_files(-100, [source], -100, [target]) == [errno.EXDEV]
         assert _native.clone_files(-100, [source], -100, [target])[0] in (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY)
         assert not target.exists()
-        assert _native.copy_files(-100, [source], -100, [target]) == [0]
-        assert target.read_bytes() == b"content"
-        assert target.stat().st_mtime_ns == source.stat().st_mtime_ns
     finally:
         target.unlink(missing_ok=True)
-
-
-def test_full_device_removes_the_copy(tmp_path: Path) -> None:
-    """A limit on the file size stands for a full disk."""
-    (tmp_path / "big").write_bytes(bytes(1 << 20))
-    script = (
-        "import resource, signal, sys\n"
-        "from walrus_fast import _native\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-        "print(_native.copy_files(-100, [sys.argv[1]], -100, [sys.argv[2]]))\n"
-    )
-    command: list[str | Path] = [sys.executable, "-c", script, tmp_path / "big", tmp_path / "copy"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str([errno.EFBIG])
-    assert not (tmp_path / "copy").exists()
 
 
 def test_exchange(tmp_path: Path) -> None:

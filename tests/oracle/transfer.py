@@ -71,13 +71,7 @@ def _reflink(source: int, target: int) -> None:
     fcntl.ioctl(target, FICLONE, source)
 
 
-def _bytes(source: int, target: int) -> None:
-    while data := os.read(source, 1 << 20):
-        while data:
-            data = data[os.write(target, data) :]
-
-
-def _new_file(content: Callable[[int, int], None], src_dir: int, source: str, dst_dir: int, target: str) -> None:
+def clone(src_dir: int, source: str, dst_dir: int, target: str) -> None:
     src = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=src_dir)
     try:
         found = os.fstat(src)
@@ -85,7 +79,7 @@ def _new_file(content: Callable[[int, int], None], src_dir: int, source: str, ds
             raise OSError(errno.EINVAL, "not a regular file")
         dst = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640, dir_fd=dst_dir)
         try:
-            content(src, dst)
+            _reflink(src, dst)
             os.utime(dst, ns=(found.st_atime_ns, found.st_mtime_ns))
         except OSError:
             os.unlink(target, dir_fd=dst_dir)
@@ -94,11 +88,3 @@ def _new_file(content: Callable[[int, int], None], src_dir: int, source: str, ds
             os.close(dst)
     finally:
         os.close(src)
-
-
-def clone(src_dir: int, source: str, dst_dir: int, target: str) -> None:
-    _new_file(_reflink, src_dir, source, dst_dir, target)
-
-
-def copy(src_dir: int, source: str, dst_dir: int, target: str) -> None:
-    _new_file(_bytes, src_dir, source, dst_dir, target)
