@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.monitoring.scenes import HOUR, healthy, past, shown_node
@@ -118,13 +119,17 @@ def test_failures_count_by_their_code_and_only_our_own_in_a_row(database: Path, 
         assert scraped(shown)["walrus_fast_job_failures_in_a_row", "create"] == 0
 
 
-def test_a_repository_that_cannot_be_read_says_so_and_keeps_its_last_figures(database: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["meta", "."])
+def test_a_repository_that_cannot_be_read_or_is_gone_says_so_and_keeps_its_last_figures(
+    database: Path, tmp_path: Path, what: str
+) -> None:
     repository = tmp_path / "checkpoints"
     past(database, repository, [HOUR])
     with shown_node(tmp_path) as shown, shown.node.client() as client:
         assert scraped(shown)["walrus_fast_repository_readable",] == 1
-        (repository / "meta").rename(tmp_path / "meta")
-        (repository / "meta").symlink_to("meta")
+        (repository / what).resolve().rename(tmp_path / "away")
+        if what == "meta":
+            (repository / "meta").write_text("no folder")
         final(client, client.verify())
         wait_for(lambda: scraped(shown)["walrus_fast_repository_readable",] == 0, "the failed look")
         assert scraped(shown)["walrus_fast_backups", "good"] == 1

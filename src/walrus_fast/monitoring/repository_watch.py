@@ -7,7 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from walrus_fast.errors import WalrusFastError
+from walrus_fast.errors import RepositoryNotFound, WalrusFastError
 from walrus_fast.protocol.jobs import error_body
 
 if TYPE_CHECKING:
@@ -54,9 +54,17 @@ class RepositoryWatch:
     async def _look(self) -> None:
         started = time.monotonic()
         try:
-            self.survey, self.error = await self._read(), None
+            self.survey, self.error = self._or_gone(await self._read()), None
         except WalrusFastError as exc:
             if self.error is None or self.error.message != exc.message:
                 _LOG.warning("the repository cannot be surveyed: %s", exc.message)
             self.error = error_body(exc)
         self.seconds = time.monotonic() - started
+
+    def _or_gone(self, survey: RepositorySurvey | None) -> RepositorySurvey | None:
+        """No repository where backups were is no news that there are none: its disk is not mounted, as a rule."""
+        if self.survey is not None and self.survey.backups and survey is not None and not survey.there:
+            raise RepositoryNotFound(
+                "the repository is not there any more", hint="Is its disk mounted? The figures are those of before."
+            )
+        return survey

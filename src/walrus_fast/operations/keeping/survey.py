@@ -41,7 +41,9 @@ def survey_repository(
         layout = open_repository(files, repository)
     except RepositoryNotFound:
         nothing = SpaceFigures(total=0, unique=0, pinned=0, unreferenced=0)
-        return RepositorySurvey(date=now(), backups=(), space=nothing, verified={}, drilled=None, restorable=None)
+        return RepositorySurvey(
+            date=now(), there=False, backups=(), space=nothing, verified={}, drilled=None, restorable=None
+        )
     backups = load_catalog(files, layout)
     space = space_of(files, layout, backups, database=database)
     summaries = summarize(files, layout, backups)
