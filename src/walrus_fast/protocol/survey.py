@@ -23,8 +23,8 @@ class RepositorySurvey(msgspec.Struct, frozen=True, kw_only=True):
     """A repository at `date`; dates in seconds since 1970, None: never.
 
     `verified` has, for each tier, when every backup was last verified that far, whatever share of the files was read
-    and whatever was found. `drilled` is the last drill, whatever it found, `restorable` the last that succeeded. `there`
-    says whether there is a repository, be it one without backups.
+    and whatever was found. `drilled` is the last drill, whatever it found, `restorable` the last that succeeded.
+    `there` says whether there is a repository, be it one without backups.
     """
 
     date: float
