@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,8 @@ NOT_RUN = re.compile(r"# Not run by the tests: (.+)")
 COMMAND_LANGUAGES = ("sh", "console")
 # What is in other blocks is shown, not typed.
 OTHER_LANGUAGES = ("yaml", "json", "hex", "text", "python", "ini", "c")
+FOLDERS = ("bench", "demo", "deploy", "docs", "native", "src", "tests", "workload")
+
 _FENCE = re.compile(r"^( *)(```+|~~~+) *([\w-]*)(.*)$")
 _LOOKS_TYPED = re.compile(r"^\s*(\$ |sudo |walrus-(node|fast) |make |pip |systemctl |docker |ldb )", re.MULTILINE)
 
@@ -63,16 +64,11 @@ class Block:
         return self.language not in COMMAND_LANGUAGES and bool(_LOOKS_TYPED.search(self.text))
 
 
-def documents() -> list[str]:
-    """Every Markdown file of the project."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return sorted(set(listed.stdout.split()))
+def documents(*folders: str) -> list[str]:
+    """Every Markdown file of the project, or only of some folders of it. Without git's help: an sdist has none."""
+    found = [path for folder in folders or FOLDERS for path in (ROOT / folder).rglob("*.md")]
+    at_the_top = [] if folders else list(ROOT.glob("*.md"))
+    return sorted(str(path.relative_to(ROOT)) for path in [*found, *at_the_top])
 
 
 def blocks_of(document: str) -> list[Block]:

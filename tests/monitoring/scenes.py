@@ -85,7 +85,7 @@ def proofs(repository: Path) -> None:
     now = time.time()
     verify_backups(Files(), repository, tier=Tier.ROWS, ids=(1, 2, 4), now=lambda: now - 3 * DAY)
     verify_backups(Files(), repository, tier=Tier.OPENED, ids=(5,), now=lambda: now - 2 * DAY)
-    verify_backups(Files(), repository, tier=Tier.CHECKSUMS, ids=(3, 6, 7), now=lambda: now - 30 * HOUR)
+    verify_backups(Files(), repository, tier=Tier.CHECKSUMS, ids=(3, 6, 7), now=lambda: now - 11 * HOUR)
     drill_backup(Files(), DrillRequest(repository, 6), now=lambda: now - 20 * HOUR)
     verify_backups(Files(), repository, sample=Sample.parse("1/7"), now=lambda: now - 5 * HOUR)
     pin_backup(Files(), repository, 1, pinned=True)
@@ -122,7 +122,7 @@ def troubled(folder: Path, database: Path) -> Iterator[Shown]:
     past(folder / "db", folder / "checkpoints", [156 * HOUR - number * 24 * HOUR for number in range(6)])
     repository = folder / "checkpoints"
     now = time.time()
-    verify_backups(Files(), repository, tier=Tier.ROWS, now=lambda: now - 3 * DAY)
+    verify_backups(Files(), repository, tier=Tier.ROWS, now=lambda: now - 30 * HOUR)
     flip(repository / file_of_kind(repository, 5, "manifest"))
     verify_backups(Files(), repository, sample=Sample.parse("1/7"), now=lambda: now - 9 * HOUR)
     (folder / "db").rename(folder / "away")
