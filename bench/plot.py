@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bars", "curves"]
 
-_WIDTH, _ROW, _LEFT = 860, 26, 390
+_WIDTH, _ROW, _LEFT = 960, 26, 490
 _INK, _BAR, _WHISKER = "#333333", "#4c78a8", "#b0413e"
 _COLOURS = ("#4c78a8", "#b0413e", "#59a14f", "#9c755f", "#8e6bb0", "#777777")
 
@@ -45,7 +45,7 @@ def bars(title: str, rows: Sequence[tuple[str, Spread]]) -> str:
 
 def curves(title: str, lines: dict[str, list[tuple[int, float]]]) -> str:
     """Seconds by number of files, both axes logarithmic; a straight line of slope one is linear growth."""
-    width, height, left, top, right, bottom = _WIDTH, 420, 70, 40, 250, 50
+    width, height, left, top, right, bottom = _WIDTH, 420, 70, 40, 310, 50
     points = [point for line in lines.values() for point in line]
     x0, x1 = min(n for n, _ in points), max(n for n, _ in points)
     y0, y1 = min(s for _, s in points) / 1.5, max(s for _, s in points) * 1.5

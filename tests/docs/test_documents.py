@@ -62,6 +62,8 @@ def test_links_lead_somewhere(name: str) -> None:
         assert there.is_relative_to(ROOT), f"{name}: {target}"
         assert not anchor or anchor in anchors(there), f"{name}: {target}"
     for path in _NAMED_FILE.findall(text):
+        if path.startswith("src/") and not (ROOT / "src").exists():
+            continue  # this is the suite of an sdist without its sources, beside an installed wheel
         assert (ROOT / path).exists(), f"{name} names {path}"
 
 
