@@ -164,13 +164,8 @@ def test_own_mode_does_not_start_on_a_database_that_another_owns(database: Path,
         assert run("run", "--config-path", config).status == 12
 
 
-def test_help_comes_at_once() -> None:
-    times = []
-    script = "import sys, time; t = time.perf_counter(); import walrus_fast.cli.app; print(time.perf_counter() - t)"
-    for _ in range(5):
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, cwd=PROJECT)
-        times.append(float(done.stdout))
-    assert min(times) < 0.15
+def test_help_loads_nothing_that_takes_long() -> None:
+    """How long it takes is measured by `make bench`."""
     loaded = subprocess.run(
         [sys.executable, "-c", "import sys, json, walrus_fast.cli.app; print(json.dumps(list(sys.modules)))"],
         capture_output=True,

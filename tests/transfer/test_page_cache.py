@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SIZES = {"plain": (70 << 20) + 1234}  # two windows and a part of the third
 SMALL = (33 << 20) + 1234  # a window and a part: our own file systems are small
+# Pages that may come or go by themselves: the kernel reclaims some under pressure, and reads or drops whole folios. A
+# tenth of what `warm` reads, and nothing beside what a transfer that forgot to give back would leave.
+STRAY = 96
 DISKS = ["plain", "ext4", "xfs", "btrfs"]
 
 
@@ -42,8 +45,12 @@ def make_cold(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    if any(cached(path)):
+    if sum(cached(path)) > path.stat().st_size // mmap.PAGESIZE // 2:
         pytest.skip(f"{path} is on a file system that lives in memory")
+
+
+def differ(one: bytes, other: bytes) -> int:
+    return sum(a != b for a, b in zip(one, other, strict=True))
 
 
 def warm(path: Path, randomness: random.Random) -> None:
@@ -75,13 +82,13 @@ def transfer(source: Path, target: Path | None, *methods: Method, files: Files |
 @pytest.mark.parametrize("source", DISKS, indirect=True)
 def test_what_was_cached_stays_and_nothing_else(source: Path, randomness: random.Random) -> None:
     transfer(source, None)
-    assert not any(cached(source)), "what only we have read is still there"
+    assert sum(cached(source)) <= STRAY, "what only we have read is still there"
     warm(source, randomness)
     before = cached(source)
     assert 200 < sum(before) < len(before) / 2
     link = source.with_suffix(".link")
     transfer(source, link, Method.LINK)
-    assert cached(source) == before
+    assert differ(cached(source), before) <= STRAY
 
 
 @pytest.mark.parametrize("source", DISKS, indirect=True)
@@ -90,8 +97,8 @@ def test_neither_side_of_a_copy_fills_the_cache(source: Path, randomness: random
     before = cached(source)
     target = source.with_suffix(".copy")
     transfer(source, target, Method.COPY)
-    assert cached(source) == before
-    assert not any(cached(target))
+    assert differ(cached(source), before) <= STRAY
+    assert sum(cached(target)) <= STRAY
     assert target.read_bytes() == source.read_bytes()
 
 
@@ -105,4 +112,4 @@ class Deaf(Files):
 @pytest.mark.parametrize("source", ["plain"], indirect=True)
 def test_where_nothing_can_be_asked_nothing_is_given_back(source: Path) -> None:
     transfer(source, None, files=Deaf())
-    assert all(cached(source))
+    assert sum(cached(source)) > len(cached(source)) - STRAY
