@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from walrus_fast.errors import StorageError
 from walrus_fast.operations.progress import silent
-from walrus_fast.operations.proof.damage import checksum_problem, named_in
+from walrus_fast.operations.proof.damage import named_in
 from walrus_fast.operations.proof.tier_checks import BackupVerdict, TierChecks
 from walrus_fast.probe.runner import STALL_SECONDS
 from walrus_fast.repository.catalog import load_catalog, pick_backup
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from walrus_fast.operations.progress import Observer
     from walrus_fast.repository.layout import Layout
 
-__all__ = ["BackupVerdict", "VerifyReport", "checksum_problem", "verify_backups"]
+__all__ = ["BackupVerdict", "VerifyReport", "verify_backups"]
 
 _DAY = 86400
 

@@ -9,7 +9,7 @@ from walrus_fast.durable import write_file
 from walrus_fast.errors import BackupDamaged, DiskFull, StorageError
 from walrus_fast.methods import Method, TransferMode
 from walrus_fast.operations.progress import Phase, observed
-from walrus_fast.operations.proof.verify import checksum_problem
+from walrus_fast.operations.proof.damage import checksum_problem
 from walrus_fast.rocksdb.names import FileKind, classify
 from walrus_fast.transfer.task import TransferItem
 
